@@ -1,0 +1,2 @@
+//! The program `cauce`.
+fn main() {}

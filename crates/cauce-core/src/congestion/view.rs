@@ -1,0 +1,40 @@
+//! What a congestion control may look at: a copy of the sender's state at one moment.
+
+use crate::recovery::phase::Phase;
+use crate::time::Instant;
+
+/// The sender at the moment of a call into congestion control. Counts are segments (DESIGN 4.2).
+#[derive(Clone, Copy, Debug)]
+pub struct SenderView {
+    /// Now.
+    pub now: Instant,
+    /// Segments sent and not cumulatively acknowledged.
+    pub packets_out: u32,
+    /// Of those, SACKed (or, without SACK, taken as received because of duplicate ACKs).
+    pub sacked_out: u32,
+    /// Of those, marked lost.
+    pub lost_out: u32,
+    /// Retransmissions in flight.
+    pub retrans_out: u32,
+    /// The oldest unacknowledged offset.
+    pub snd_una: u64,
+    /// The next offset to send.
+    pub snd_nxt: u64,
+    /// Payload bytes of a full segment.
+    pub mss: u32,
+    /// Smoothed RTT in microseconds, 0 before the first sample.
+    pub srtt_us: u32,
+    /// Windowed minimum RTT in microseconds, `u32::MAX` before the first sample.
+    pub min_rtt_us: u32,
+    /// The phase of loss recovery.
+    pub phase: Phase,
+    /// True when the window, not the application or the peer, limited sending lately.
+    pub cwnd_limited: bool,
+}
+
+impl SenderView {
+    /// Segments in flight: out, less what left the network, plus what was sent again.
+    pub fn in_flight(&self) -> u32 {
+        (self.packets_out + self.retrans_out).saturating_sub(self.sacked_out + self.lost_out)
+    }
+}

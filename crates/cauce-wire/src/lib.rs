@@ -1,0 +1,3 @@
+//! Bytes to values and back.
+#![no_std]
+#![forbid(unsafe_code)]
