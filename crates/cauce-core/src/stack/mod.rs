@@ -1,1 +1,3 @@
-//! To be written.
+//! The lower interface (RFC 9293 3.9.2): what stands between packets and connections.
+
+pub mod memory;
