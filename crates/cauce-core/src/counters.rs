@@ -275,11 +275,11 @@ impl Default for Counters {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     #[test]
     fn names_are_unique_within_their_group_and_in_order() {
-        let mut seen = HashSet::new();
+        let mut seen = BTreeSet::new();
         for (index, &counter) in Counter::ALL.iter().enumerate() {
             assert_eq!(counter as usize, index);
             assert!(seen.insert((counter.group(), counter.name())), "{counter:?}");

@@ -107,11 +107,11 @@ impl fmt::Display for DropReason {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::collections::HashSet;
+    use std::collections::BTreeSet;
 
     #[test]
     fn every_reason_has_a_sentence_of_its_own() {
-        let sentences: HashSet<_> = DropReason::ALL.iter().map(|reason| reason.sentence()).collect();
+        let sentences: BTreeSet<_> = DropReason::ALL.iter().map(|reason| reason.sentence()).collect();
         assert_eq!(sentences.len(), DropReason::ALL.len());
         assert!(sentences.iter().all(|sentence| !sentence.is_empty() && !sentence.ends_with('.')));
     }

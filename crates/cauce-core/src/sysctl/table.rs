@@ -88,11 +88,13 @@ macro_rules! algorithm_switch {
 sysctls! {
     // tcp(7)'s own settings, S-01 to S-55.
     tcp_abc: u8 = 0, "net.ipv4.tcp_abc", 0, 2, "", AtOnce,
-        "Appropriate byte counting (RFC 3465): 0 one MSS per ACK, 1 one per full MSS acknowledged, 2 up to two.";
+        "Appropriate byte counting (RFC 3465): 0 one MSS per ACK, 1 one per full MSS acknowledged, 2 up \
+         to two.";
     tcp_abort_on_overflow: u8 = 0, "net.ipv4.tcp_abort_on_overflow", 0, 255, "", AtOnce,
         "Reset a handshake that finds the accept queue full, instead of letting the peer try again.";
     tcp_adv_win_scale: i32 = 1, "net.ipv4.tcp_adv_win_scale", -31, 31, "", AtOnce,
-        "Share of the receive buffer for the application: 1/2^n of it, or all but 1/2^-n; acts in profile manpage.";
+        "Share of the receive buffer for the application: 1/2^n of it, or all but 1/2^-n; acts in profile \
+         manpage.";
     tcp_allowed_congestion_control: AlgorithmList = AlgorithmList::of(&["reno", "cubic"]),
         "net.ipv4.tcp_allowed_congestion_control", 0, 0, "", AtOnce,
         "Congestion controls that a process without privilege may choose.", write write_allowed;
@@ -102,14 +104,16 @@ sysctls! {
         "net.ipv4.tcp_available_congestion_control", 0, 0, "", AtOnce,
         "Congestion controls that there are.", access ReadOnly, write write_nothing;
     tcp_app_win: i32 = 31, "net.ipv4.tcp_app_win", 0, 31, "", NextConnection,
-        "Reserve max(window/2^n, MSS) of the window for the application's slack; 31 reserves next to nothing.";
+        "Reserve max(window/2^n, MSS) of the window for the application's slack; 31 reserves next to \
+         nothing.";
     tcp_base_mss: i32 = 1024, "net.ipv4.tcp_base_mss", 1, 65_535, "bytes", AtOnce,
         "Where the search for the path MTU starts, and the size used after a black hole (RFC 4821).";
     tcp_bic_fast_convergence: u8 = 1, "net.ipv4.tcp_bic_fast_convergence", 0, 1, "", AtOnce,
         "BIC: after a loss below the last maximum remember less than the window, so newer flows gain.";
     tcp_bic_low_window: u32 = 14, "net.ipv4.tcp_bic_low_window", 0, INT_MAX, "segments", AtOnce,
         "BIC: at or below this window behave as Reno.";
-    tcp_congestion_control: AlgorithmName = AlgorithmName::cubic(), "net.ipv4.tcp_congestion_control", 0, 0, "",
+    tcp_congestion_control: AlgorithmName = AlgorithmName::cubic(), "net.ipv4.tcp_congestion_control", 0,
+        0, "",
         NextConnection, "The congestion control of new sockets.", write write_congestion_control;
     tcp_dma_copybreak: u32 = 4096, "net.ipv4.tcp_dma_copybreak", 0, INT_MAX, "bytes", AtOnce,
         "Reads of at least this size hand buffers over by reference, smaller ones copy.";
@@ -122,7 +126,8 @@ sysctls! {
     tcp_fack: u8 = 0, "net.ipv4.tcp_fack", 0, 255, "", AtOnce,
         "Forward acknowledgement: the highest SACK tells what is lost, until reordering is seen.";
     tcp_fastopen: i32 = 1, "net.ipv4.tcp_fastopen", INT_MIN, INT_MAX, "", NextConnection,
-        "Fast Open (RFC 7413), bits: 1 client, 2 server, 4 client without cookie, 0x200 server without cookie, 0x400 all listeners.";
+        "Fast Open (RFC 7413), bits: 1 client, 2 server, 4 client without cookie, 0x200 server without \
+         cookie, 0x400 all listeners.";
     tcp_fastopen_key: FastOpenKeys = FastOpenKeys::default(), "net.ipv4.tcp_fastopen_key", 0, 0, "", AtOnce,
         "Keys of the server's Fast Open cookies; the first makes them, both check them.", access Secret;
     tcp_fin_timeout: u32 = 60, "net.ipv4.tcp_fin_timeout", 0, SECS_MAX, "seconds", AtOnce,
@@ -146,7 +151,8 @@ sysctls! {
     tcp_max_tw_buckets: i32 = 131_072, "net.ipv4.tcp_max_tw_buckets", INT_MIN, INT_MAX, "", AtOnce,
         "Most TIME-WAIT entries; one more is not kept. -1 sets no limit.";
     tcp_mem: [u64; 3] = [287_901, 383_868, 575_802], "net.ipv4.tcp_mem", 0, ULONG_MAX, "pages of 4096 bytes",
-        AtOnce, "Memory of all sockets' buffers: below the first no regulation, above the second pressure, the third is the limit.";
+        AtOnce, "Memory of all sockets' buffers: below the first no regulation, above the second pressure, \
+        the third is the limit.";
     tcp_moderate_rcvbuf: u8 = 1, "net.ipv4.tcp_moderate_rcvbuf", 0, 255, "", AtOnce,
         "Let receive buffers grow with the rate at which the application reads.";
     tcp_mtu_probing: u8 = 0, "net.ipv4.tcp_mtu_probing", 0, 255, "", NextConnection,
@@ -165,7 +171,8 @@ sysctls! {
         "Time-outs after which the route is looked up again before each retransmission.";
     tcp_retries2: u8 = 15, "net.ipv4.tcp_retries2", 0, 255, "", AtOnce,
         "Retransmissions before a connection is given up, taken as the time they would last.";
-    tcp_rmem: [i32; 3] = [4096, 131_072, 33_554_432], "net.ipv4.tcp_rmem", 1, INT_MAX, "bytes", NextConnection,
+    tcp_rmem: [i32; 3] = [4096, 131_072, 33_554_432], "net.ipv4.tcp_rmem", 1, INT_MAX, "bytes",
+        NextConnection,
         "Receive buffer: guaranteed under pressure, default, limit of auto-tuning.";
     tcp_sack: u8 = 1, "net.ipv4.tcp_sack", 0, 255, "", NextConnection,
         "Offer and accept selective acknowledgements (RFC 2018).";
@@ -184,14 +191,17 @@ sysctls! {
     tcp_tso_win_divisor: u8 = 3, "net.ipv4.tcp_tso_win_divisor", 0, 255, "", NextSegment,
         "One super-segment takes at most this part of the window.";
     tcp_tw_recycle: u8 = 0, "net.ipv4.tcp_tw_recycle", 0, 2, "", NextConnection,
-        "Short TIME-WAIT with timestamps: 0 off, 1 guarded per connection, 2 guarded per address (breaks behind NAT).";
+        "Short TIME-WAIT with timestamps: 0 off, 1 guarded per connection, 2 guarded per address (breaks \
+         behind NAT).";
     tcp_tw_reuse: u8 = 2, "net.ipv4.tcp_tw_reuse", 0, 2, "", NextConnection,
-        "Let a new connection take over a TIME-WAIT entry: 0 never, 1 guarded by timestamps, 2 over loopback only.";
+        "Let a new connection take over a TIME-WAIT entry: 0 never, 1 guarded by timestamps, 2 over \
+         loopback only.";
     tcp_window_scaling: u8 = 1, "net.ipv4.tcp_window_scaling", 0, 255, "", NextConnection,
         "Offer and accept window scaling (RFC 7323).";
     tcp_wmem: [i32; 3] = [4096, 16_384, 4_194_304], "net.ipv4.tcp_wmem", 1, INT_MAX, "bytes", NextConnection,
         "Send buffer: guaranteed under pressure, default, limit of its growth.";
-    tcp_workaround_signed_windows: u8 = 0, "net.ipv4.tcp_workaround_signed_windows", 0, 255, "", NextConnection,
+    tcp_workaround_signed_windows: u8 = 0, "net.ipv4.tcp_workaround_signed_windows", 0, 255, "",
+        NextConnection,
         "Offer at most 32767 bytes to a peer that does not scale its window.";
 
     // Their companions in Linux, S-56 to S-75 and those that the send and receive paths read.
@@ -238,7 +248,8 @@ sysctls! {
     tcp_min_tso_segs: u8 = 2, "net.ipv4.tcp_min_tso_segs", 1, 255, "segments", NextSegment,
         "Smallest super-segment that pacing asks for.";
     tcp_tso_rtt_log: u8 = 9, "net.ipv4.tcp_tso_rtt_log", 0, 255, "", NextSegment,
-        "Larger super-segments on short paths: 64 KiB halved for each 2^n microseconds of minimum round trip.";
+        "Larger super-segments on short paths: 64 KiB halved for each 2^n microseconds of minimum round \
+         trip.";
     tcp_pacing_ss_ratio: u32 = 200, "net.ipv4.tcp_pacing_ss_ratio", 0, 1000, "percent", AtOnce,
         "Pacing rate in slow start, relative to window over round trip.";
     tcp_pacing_ca_ratio: u32 = 120, "net.ipv4.tcp_pacing_ca_ratio", 0, 1000, "percent", AtOnce,
@@ -263,11 +274,14 @@ sysctls! {
     // IP, routes and neighbours.
     ip_default_ttl: u8 = 64, "net.ipv4.ip_default_ttl", 1, 255, "", NextSegment,
         "Hop limit of packets sent, IPv6 included.";
-    ip_local_port_range: [u16; 2] = [32_768, 60_999], "net.ipv4.ip_local_port_range", 1, 65_535, "", NextConnection,
+    ip_local_port_range: [u16; 2] = [32_768, 60_999], "net.ipv4.ip_local_port_range", 1, 65_535, "",
+        NextConnection,
         "First and last ephemeral port.";
-    ip_local_reserved_ports: PortList = PortList::default(), "net.ipv4.ip_local_reserved_ports", 0, 65_535, "",
+    ip_local_reserved_ports: PortList = PortList::default(), "net.ipv4.ip_local_reserved_ports", 0, 65_535,
+        "",
         NextConnection, "Ports that are never chosen as ephemeral ones.";
-    ip_unprivileged_port_start: u32 = 1024, "net.ipv4.ip_unprivileged_port_start", 0, 65_535, "", NextConnection,
+    ip_unprivileged_port_start: u32 = 1024, "net.ipv4.ip_unprivileged_port_start", 0, 65_535, "",
+        NextConnection,
         "First port that may be bound without privilege.";
     ip_nonlocal_bind: u8 = 0, "net.ipv4.ip_nonlocal_bind", 0, 1, "", NextConnection,
         "Let sockets bind addresses that the stack does not have.";
@@ -285,9 +299,11 @@ sysctls! {
         "Smallest MSS that is announced.";
     neigh_gc_thresh3: u32 = 1024, "net.ipv4.neigh.default.gc_thresh3", 0, INT_MAX, "", AtOnce,
         "Most entries of the neighbour table.";
-    neigh_unres_qlen_bytes: u32 = 212_992, "net.ipv4.neigh.default.unres_qlen_bytes", 0, INT_MAX, "bytes", AtOnce,
+    neigh_unres_qlen_bytes: u32 = 212_992, "net.ipv4.neigh.default.unres_qlen_bytes", 0, INT_MAX, "bytes",
+        AtOnce,
         "Packets that may wait for one neighbour's link address.";
-    neigh_retrans_time_ms: u32 = 1000, "net.ipv4.neigh.default.retrans_time_ms", 1, INT_MAX, "milliseconds", AtOnce,
+    neigh_retrans_time_ms: u32 = 1000, "net.ipv4.neigh.default.retrans_time_ms", 1, INT_MAX,
+        "milliseconds", AtOnce,
         "Time between two solicitations of a neighbour.";
     neigh_mcast_solicit: u32 = 3, "net.ipv4.neigh.default.mcast_solicit", 0, INT_MAX, "", AtOnce,
         "Solicitations by multicast or broadcast before a neighbour is given up.";
@@ -324,9 +340,12 @@ sysctls! {
     max_error_queue: u32 = 64, "cauce.max_error_queue", 1, INT_MAX, "messages", AtOnce,
         "Most messages in a socket's error queue.";
     =>
-    algorithm_switch!("net.ipv4.tcp_bic", "bic", "Make BIC the default congestion control; 0 returns to Reno."),
-    algorithm_switch!("net.ipv4.tcp_vegas_cong_avoid", "vegas", "Make Vegas the default congestion control; 0 returns to Reno."),
-    algorithm_switch!("net.ipv4.tcp_westwood", "westwood", "Make Westwood the default congestion control; 0 returns to Reno."),
+    algorithm_switch!("net.ipv4.tcp_bic", "bic",
+        "Make BIC the default congestion control; 0 returns to Reno."),
+    algorithm_switch!("net.ipv4.tcp_vegas_cong_avoid", "vegas",
+        "Make Vegas the default congestion control; 0 returns to Reno."),
+    algorithm_switch!("net.ipv4.tcp_westwood", "westwood",
+        "Make Westwood the default congestion control; 0 returns to Reno."),
 }
 
 impl Sysctls {
