@@ -38,3 +38,23 @@ impl SenderView {
         (self.packets_out + self.retrans_out).saturating_sub(self.sacked_out + self.lost_out)
     }
 }
+
+impl Default for SenderView {
+    /// A sender of 1460-byte segments before anything was sent.
+    fn default() -> Self {
+        SenderView {
+            now: Instant::ZERO,
+            packets_out: 0,
+            sacked_out: 0,
+            lost_out: 0,
+            retrans_out: 0,
+            snd_una: 0,
+            snd_nxt: 0,
+            mss: 1460,
+            srtt_us: 0,
+            min_rtt_us: u32::MAX,
+            phase: Phase::Open,
+            cwnd_limited: false,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! NewReno's growth (RFC 5681 3.1, requirement P-201): slow start, then one segment an RTT.
+
+use super::{CongestionControl, SenderView, Window};
+
+/// Reno keeps no state beyond the window itself.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reno;
+
+impl CongestionControl for Reno {
+    fn name(&self) -> &'static str {
+        "reno"
+    }
+
+    /// Half the window, never less than two segments (RFC 5681 equation 4, in cwnd as Linux has it).
+    fn ssthresh(&mut self, window: &Window, _: &SenderView) -> u32 {
+        (window.cwnd() / 2).max(2)
+    }
+
+    fn cong_avoid(&mut self, window: &mut Window, _: &SenderView, acked: u32) {
+        if !window.is_cwnd_limited() {
+            return;
+        }
+        let mut acked = acked;
+        if window.in_slow_start() {
+            acked = window.slow_start(acked);
+            if acked == 0 {
+                return;
+            }
+        }
+        window.cong_avoid_ai(window.cwnd(), acked);
+    }
+}
