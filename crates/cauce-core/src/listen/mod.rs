@@ -1,1 +1,6 @@
-//! To be written.
+//! LISTEN: the passive side of the handshake (RFC 9293 3.10.7.2), from a SYN to `accept`.
+
+pub mod accept_queue;
+pub mod isn;
+pub mod syn_cookie;
+pub mod syn_queue;

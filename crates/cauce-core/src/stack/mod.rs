@@ -3,4 +3,8 @@
 pub mod deadlines;
 pub mod demux;
 pub mod entity;
+pub mod listeners;
 pub mod memory;
+pub mod ports;
+pub mod rate_limit;
+pub(crate) mod slab;
