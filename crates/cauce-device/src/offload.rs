@@ -1,0 +1,268 @@
+//! What the engine leaves to devices, done in software: segmentation and checksum completion.
+//!
+//! A super-segment becomes the segments that TCP would have sent one by one (P-235): sequence numbers and
+//! IPv4 identifications count up, lengths are each segment's own, PSH and FIN stay on the last, CWR on the
+//! first, every checksum is complete. Payload is shared, never copied.
+
+use crate::packet::Packet;
+use crate::sys::checksum::{Accumulator, sum};
+use arrayvec::ArrayVec;
+use bytes::Bytes;
+use cauce_core::batch::{Gso, MAX_HEADER, PartialChecksum, Transmit};
+use smallvec::SmallVec;
+
+const FIN: u8 = 0x01;
+const PSH: u8 = 0x08;
+const CWR: u8 = 0x80;
+/// The checksum's place in a TCP header.
+const TCP_CHECKSUM: usize = 16;
+/// The smallest TCP header.
+const TCP_MIN: usize = 20;
+
+/// Finishes a packet: the packets that reach the wire for `transmit`, one or many.
+///
+/// ```
+/// # use cauce_core::batch::*;
+/// # use cauce_core::frame::DeviceId;
+/// # let transmit = Transmit { header: [0x45, 0, 0, 21, 0, 0, 0, 0, 64, 99, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]
+/// #     .into_iter().collect(), payload: [bytes::Bytes::from_static(b"x")].into_iter().collect(), gso: None,
+/// #     checksum: None, network_offset: 0, transport_offset: 20, device: DeviceId(0),
+/// #     reason: SendReason::Control, token: Token::NONE };
+/// for packet in cauce_device::offload::packets(&transmit) {
+///     println!("{} bytes", packet.len());
+/// }
+/// ```
+pub fn packets(transmit: &Transmit) -> Packets<'_> {
+    let state = match transmit.gso.and_then(|gso| Segmenter::new(transmit, gso)) {
+        Some(segmenter) => State::Many(segmenter),
+        None => State::One(transmit),
+    };
+    Packets(state)
+}
+
+/// The iterator that [`packets`] returns.
+#[derive(Debug)]
+pub struct Packets<'a>(State<'a>);
+
+#[derive(Debug)]
+enum State<'a> {
+    One(&'a Transmit),
+    Many(Segmenter<'a>),
+    Done,
+}
+
+impl Iterator for Packets<'_> {
+    type Item = Packet;
+
+    #[inline]
+    fn next(&mut self) -> Option<Packet> {
+        match &mut self.0 {
+            State::Many(segmenter) => segmenter.next(),
+            State::One(transmit) => {
+                let packet = finished(transmit);
+                self.0 = State::Done;
+                Some(packet)
+            }
+            State::Done => None,
+        }
+    }
+}
+
+/// A single packet with its checksum completed.
+fn finished(transmit: &Transmit) -> Packet {
+    let mut packet = Packet { header: transmit.header.clone(), payload: transmit.payload.clone() };
+    if let Some(partial) = transmit.checksum {
+        complete(&mut packet.header, &packet.payload, partial);
+    }
+    packet
+}
+
+/// Completes a partial checksum over `header` from `partial.start` on and `payload`. The field's place must
+/// lie in `header`, otherwise nothing happens.
+pub fn complete(header: &mut [u8], payload: &[Bytes], partial: PartialChecksum) {
+    let start = usize::from(partial.start);
+    let field = start + usize::from(partial.offset);
+    if field + 2 > header.len() {
+        return;
+    }
+    let mut total = Accumulator::default();
+    total.add(&header[start..]);
+    payload.iter().for_each(|part| total.add(part));
+    header[field..field + 2].copy_from_slice(&total.finish().to_be_bytes());
+}
+
+/// The sum of a TCP pseudo-header and of `len`, the length of header and payload, for the IP header that
+/// `ip` starts with; `None` when that is neither IPv4 nor IPv6.
+pub(crate) fn pseudo_sum(ip: &[u8], len: usize) -> Option<u32> {
+    let addresses = match ip.first()? >> 4 {
+        4 => ip.get(12..20)?,
+        6 => ip.get(8..40)?,
+        _ => return None,
+    };
+    Some(u32::from(sum(addresses)) + 6 + (len as u32 & 0xffff) + (len as u32 >> 16))
+}
+
+/// Cuts one super-segment. What does not change from segment to segment is summed once.
+#[derive(Debug)]
+struct Segmenter<'a> {
+    transmit: &'a Transmit,
+    size: usize,
+    /// Payload bytes not yet handed out.
+    left: usize,
+    /// Where the next payload byte lies.
+    slice: usize,
+    offset: usize,
+    first: bool,
+    v4: bool,
+    network: usize,
+    transport: usize,
+    seq: u32,
+    identification: u16,
+    flags: u8,
+    /// Sum of the IPv4 header without length, identification and checksum.
+    ip_base: u32,
+    /// Sum of pseudo-header and TCP header without length, sequence number, flags and checksum.
+    tcp_base: u32,
+}
+
+impl<'a> Segmenter<'a> {
+    /// `None` when the headers are not those of TCP over IP, or there is nothing to cut.
+    fn new(transmit: &'a Transmit, gso: Gso) -> Option<Self> {
+        let header = &transmit.header[..];
+        let (network, transport) =
+            (usize::from(transmit.network_offset), usize::from(transmit.transport_offset));
+        let (size, left) = (usize::from(gso.size), transmit.payload_len());
+        let ip = header.get(network..transport)?;
+        let tcp = header.get(transport..).filter(|tcp| tcp.len() >= TCP_MIN)?;
+        let v4 = ip.first()? >> 4 == 4;
+        if size == 0 || left == 0 || ip.len() < if v4 { 20 } else { 40 } {
+            return None;
+        }
+        let word = |bytes: &[u8], at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
+        let without = |base: u16, words: &[u16]| {
+            words.iter().fold(u32::from(base), |total, &word| total + u32::from(!word))
+        };
+        let ip_base = if v4 { without(sum(ip), &[word(ip, 2), word(ip, 4), word(ip, 10)]) } else { 0 };
+        let changing = [word(tcp, 4), word(tcp, 6), u16::from(tcp[13]), word(tcp, TCP_CHECKSUM)];
+        Some(Segmenter {
+            transmit,
+            size,
+            left,
+            slice: 0,
+            offset: 0,
+            first: true,
+            v4,
+            network,
+            transport,
+            seq: u32::from_be_bytes([tcp[4], tcp[5], tcp[6], tcp[7]]),
+            identification: if v4 { word(ip, 4) } else { 0 },
+            flags: tcp[13],
+            ip_base,
+            tcp_base: without(sum(tcp), &changing) + pseudo_sum(ip, 0)?,
+        })
+    }
+
+    #[inline]
+    fn next(&mut self) -> Option<Packet> {
+        if self.left == 0 {
+            return None;
+        }
+        let len = self.left.min(self.size);
+        let mut packet = Packet { header: self.transmit.header.clone(), payload: SmallVec::new() };
+        let payload_sum = self.take_payload(len, &mut packet.payload);
+        let last = self.left == 0;
+        let mut flags = self.flags;
+        if !last {
+            flags &= !(FIN | PSH);
+        }
+        if !self.first {
+            flags &= !CWR;
+        }
+        self.write_ip(&mut packet.header, len);
+        self.write_tcp(&mut packet.header, len, flags, payload_sum);
+        self.seq = self.seq.wrapping_add(len as u32);
+        self.identification = self.identification.wrapping_add(1);
+        self.first = false;
+        Some(packet)
+    }
+
+    /// Moves the next `len` payload bytes over, shared, and sums them.
+    #[inline]
+    fn take_payload(&mut self, len: usize, into: &mut SmallVec<[Bytes; 2]>) -> u16 {
+        let mut total = Accumulator::default();
+        let mut wanted = len;
+        while wanted > 0 {
+            let slice = &self.transmit.payload[self.slice];
+            let end = slice.len().min(self.offset + wanted);
+            let part = slice.slice(self.offset..end);
+            total.add(&part);
+            wanted -= part.len();
+            self.offset = end;
+            if end == slice.len() {
+                (self.slice, self.offset) = (self.slice + 1, 0);
+            }
+            if !part.is_empty() {
+                into.push(part);
+            }
+        }
+        self.left -= len;
+        total.folded()
+    }
+
+    #[inline]
+    fn write_ip(&self, header: &mut ArrayVec<u8, MAX_HEADER>, payload: usize) {
+        let len = header.len() - self.network + payload;
+        let ip = &mut header[self.network..self.transport];
+        if !self.v4 {
+            ip[4..6].copy_from_slice(&((len - 40) as u16).to_be_bytes());
+            return;
+        }
+        let (len, identification) = (len as u16, self.identification);
+        let total = self.ip_base + u32::from(len) + u32::from(identification);
+        ip[2..4].copy_from_slice(&len.to_be_bytes());
+        ip[4..6].copy_from_slice(&identification.to_be_bytes());
+        ip[10..12].copy_from_slice(&Accumulator::from_words(total).finish().to_be_bytes());
+    }
+
+    #[inline]
+    fn write_tcp(&self, header: &mut ArrayVec<u8, MAX_HEADER>, payload: usize, flags: u8, payload_sum: u16) {
+        let tcp = &mut header[self.transport..];
+        let len = (tcp.len() + payload) as u32;
+        let total = self.tcp_base
+            + len
+            + (self.seq >> 16)
+            + (self.seq & 0xffff)
+            + u32::from(flags)
+            + u32::from(payload_sum);
+        tcp[4..8].copy_from_slice(&self.seq.to_be_bytes());
+        tcp[13] = flags;
+        let checksum = Accumulator::from_words(total).finish();
+        tcp[TCP_CHECKSUM..TCP_CHECKSUM + 2].copy_from_slice(&checksum.to_be_bytes());
+    }
+}
+
+/// Copies a whole packet, its partial checksum completed in the same pass, to the end of `into`.
+pub fn linearise(transmit: &Transmit, into: &mut Vec<u8>) {
+    let start = into.len();
+    into.extend_from_slice(&transmit.header);
+    let Some(partial) = transmit.checksum else {
+        transmit.payload.iter().for_each(|part| into.extend_from_slice(part));
+        return;
+    };
+    let from = usize::from(partial.start);
+    let field = from + usize::from(partial.offset);
+    let header_len = transmit.header.len();
+    into.resize(start + transmit.len(), 0);
+    let whole = &mut into[start..];
+    let mut total = Accumulator::default();
+    total.add(&whole[from.min(header_len)..header_len]);
+    let mut at = header_len;
+    for part in &transmit.payload {
+        let sum = crate::sys::checksum::copy_and_sum(&mut whole[at..at + part.len()], part);
+        total.add_folded(sum, part.len());
+        at += part.len();
+    }
+    if field + 2 <= header_len {
+        whole[field..field + 2].copy_from_slice(&total.finish().to_be_bytes());
+    }
+}
