@@ -4,9 +4,10 @@
 //! can stand in for a Cauce stack.
 
 use bytes::Bytes;
-use cauce_core::batch::{Batch, Token, Transmit};
+use cauce_core::batch::{Batch, Token};
 use cauce_core::frame::{DeviceId, Frame};
 use cauce_core::time::Instant;
+use cauce_device::offload;
 use std::collections::VecDeque;
 
 /// Whatever can be plugged into a network: the doors of a stack.
@@ -123,7 +124,7 @@ impl<E: Endpoint> Host<E> {
             rounds += 1;
             assert!(rounds < ENDLESS, "an endpoint sends without end at {now:?}");
             while let Some(transmit) = self.batch.pop() {
-                finish(&transmit, &mut packets);
+                packets.extend(offload::packets(&transmit).map(|packet| packet.to_bytes()));
                 self.stats.sent += packets.len() as u64;
                 match self.devices.get(usize::from(transmit.device.0)) {
                     Some(plug) => out.extend(packets.drain(..).map(|packet| (*plug, packet))),
@@ -139,11 +140,4 @@ impl<E: Endpoint> Host<E> {
         }
         self.deadline = self.endpoint.poll_timeout();
     }
-}
-
-/// Appends the packets that reach the wire for one entry: segmented, every checksum complete.
-fn finish(transmit: &Transmit, packets: &mut Vec<Bytes>) {
-    let mut whole = transmit.header.to_vec();
-    transmit.payload.iter().for_each(|part| whole.extend_from_slice(part));
-    packets.push(whole.into());
 }

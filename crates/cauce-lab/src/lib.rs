@@ -8,11 +8,13 @@
 //! The link model ([`link`], [`queue`], [`faults`]) knows nothing of virtual time; [`bridge`] runs the same
 //! model in real time between two devices. It is the only module that reads a clock.
 
+pub mod bridge;
 pub mod clock;
 pub mod faults;
 pub mod host;
 pub mod link;
 pub mod log;
+pub mod pair;
 pub mod queue;
 pub mod rng;
 pub mod world;

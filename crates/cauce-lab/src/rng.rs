@@ -110,7 +110,7 @@ mod tests {
         assert!((3..=5).all(|n| drawn.contains(&n)));
         assert!(drawn.iter().all(|n| (3..=5).contains(n)));
         assert_eq!(rng.between(9, 4), 9);
-        assert_eq!(rng.between(0, u64::MAX) > 0, true);
+        assert!(rng.between(0, u64::MAX) > 0);
         assert_eq!(rng.pick::<u8>(&[]), None);
     }
 }

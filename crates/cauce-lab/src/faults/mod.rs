@@ -11,6 +11,7 @@ mod duplication;
 mod gilbert_elliott;
 mod jitter;
 mod loss;
+mod options;
 mod outage;
 mod reorder;
 
@@ -19,6 +20,7 @@ pub use duplication::Duplication;
 pub use gilbert_elliott::GilbertElliott;
 pub use jitter::Jitter;
 pub use loss::Loss;
+pub use options::FaultOptions;
 pub use outage::Outage;
 pub use reorder::Reorder;
 
