@@ -8,7 +8,6 @@
 
 use crate::device::Medium;
 use crate::offload::pseudo_sum;
-use crate::packet::Packet;
 use crate::sys::checksum::{Accumulator, sum};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
@@ -102,28 +101,24 @@ impl Gro {
         Gro { network: medium.link_header_len(), slots: ArrayVec::new(), oldest: 0 }
     }
 
-    /// Takes a packet in header and payload. Its payload slices move on as they are.
+    /// Takes a packet whose headers lie in `header` and whose payload is `parts`. The parts move into the
+    /// frame uncopied; empty ones stay behind.
     #[inline]
-    pub fn push_packet(&mut self, packet: Packet, out: &mut Vec<Frame>) {
-        let payload: usize = packet.payload.iter().map(Bytes::len).sum();
-        let view = View::of(&packet.header, self.network, packet.header.len() + payload)
-            .filter(|view| view.header.len() == packet.header.len() && view.payload == payload);
-        let verify = |total: &mut Accumulator| packet.payload.iter().for_each(|part| total.add(part));
-        match self.place(view, ChecksumState::Unverified, true, verify, out) {
-            Place::Append(frame) => append(frame, payload as u32 + FRAGMENT_OVERHEAD, packet.payload),
-            Place::First => {
-                let mut frame = Frame::new(Bytes::new());
-                frame.truesize = packet.len() as u32 + FRAME_OVERHEAD;
-                frame.frags.extend(packet.payload);
-                frame.checksum = ChecksumState::Verified;
-                out.push(frame);
-            }
-            Place::Alone(checksum) => {
-                let mut frame = packet.into_frame();
-                frame.checksum = checksum;
-                out.push(frame);
-            }
-        }
+    pub fn push_parts(&mut self, header: &[u8], parts: &mut [Bytes], out: &mut Vec<Frame>) {
+        let payload: usize = parts.iter().map(Bytes::len).sum();
+        let view = View::of(header, self.network, header.len() + payload)
+            .filter(|view| view.header.len() == header.len() && view.payload == payload);
+        let verify = |total: &mut Accumulator| parts.iter().for_each(|part| total.add(part));
+        let (headless, checksum) = match self.place(view, ChecksumState::Unverified, true, verify, out) {
+            Place::Append(frame) => return append(frame, payload as u32 + FRAGMENT_OVERHEAD, parts),
+            Place::First => (true, ChecksumState::Verified),
+            Place::Alone(checksum) => (false, checksum),
+        };
+        let mut frame = Frame::new(if headless { Bytes::new() } else { Bytes::copy_from_slice(header) });
+        frame.truesize = (header.len() + payload) as u32 + FRAME_OVERHEAD;
+        frame.frags.extend(parts.iter_mut().map(std::mem::take));
+        frame.checksum = checksum;
+        out.push(frame);
     }
 
     /// Takes a frame as a device received it. Frames in several pieces, super-packets and those whose
@@ -138,7 +133,7 @@ impl Gro {
         let payload = view.map_or(0..0, |view| view.header.len()..view.header.len() + view.payload);
         let verify = |total: &mut Accumulator| total.add(&head[payload.clone()]);
         match self.place(view, frame.checksum, false, verify, out) {
-            Place::Append(to) => append(to, frame.truesize, [head.slice(payload)]),
+            Place::Append(to) => append(to, frame.truesize, &mut [head.slice(payload)]),
             Place::First => {
                 frame.head.truncate(payload.end);
                 frame.checksum = ChecksumState::Verified;
@@ -235,11 +230,11 @@ impl Gro {
 
 /// Adds payload to a frame.
 #[inline]
-fn append(frame: &mut Frame, charge: u32, parts: impl IntoIterator<Item = Bytes>) {
+fn append(frame: &mut Frame, charge: u32, parts: &mut [Bytes]) {
     if frame.frags.len() == 1 {
         frame.frags.reserve(FRAGMENTS);
     }
-    frame.frags.extend(parts);
+    frame.frags.extend(parts.iter_mut().map(std::mem::take));
     frame.truesize = frame.truesize.saturating_add(charge);
 }
 
@@ -291,8 +286,15 @@ impl Slot {
     /// refused before.
     #[inline]
     fn same_flow(&self, view: &View<'_>, network: usize) -> bool {
-        let from = network + if view.v4 { 12 } else { 8 };
-        self.tcp == view.tcp && self.header.get(from..view.tcp + 4) == view.header.get(from..view.tcp + 4)
+        fn same<const LEN: usize>(mine: &[u8], theirs: &[u8], from: usize) -> bool {
+            let part = |header: &[u8]| header.get(from..).and_then(|rest| rest.first_chunk::<LEN>().copied());
+            part(mine) == part(theirs)
+        }
+        self.tcp == view.tcp
+            && match view.v4 {
+                true => same::<12>(&self.header, view.header, network + 12),
+                false => same::<36>(&self.header, view.header, network + 8),
+            }
     }
 
     /// Everything else that has to be equal is, and the payload follows in place.

@@ -6,9 +6,8 @@
 
 use crate::packet::Packet;
 use crate::sys::checksum::{Accumulator, sum};
-use arrayvec::ArrayVec;
 use bytes::Bytes;
-use cauce_core::batch::{Gso, MAX_HEADER, PartialChecksum, Transmit};
+use cauce_core::batch::{Gso, PartialChecksum, Transmit};
 use smallvec::SmallVec;
 
 const FIN: u8 = 0x01;
@@ -65,6 +64,77 @@ impl Iterator for Packets<'_> {
             }
             State::Done => None,
         }
+    }
+}
+
+/// The finished packets of one entry, side by side, for devices that carry many.
+#[derive(Debug, Default)]
+pub(crate) struct Burst {
+    /// The packets' headers, one after another, each `header_len` long.
+    headers: Vec<u8>,
+    header_len: usize,
+    /// The packets' payload slices, one packet's after another's.
+    payload: Vec<Bytes>,
+    /// How many slices each packet has.
+    slices: Vec<u8>,
+    /// Packets and slices taken already.
+    taken: (usize, usize),
+}
+
+impl Burst {
+    /// Replaces what the burst holds by the packets of `transmit`, cut and finished.
+    pub(crate) fn fill(&mut self, transmit: &Transmit) {
+        self.clear();
+        self.header_len = transmit.header.len();
+        let Some(mut segmenter) = transmit.gso.and_then(|gso| Segmenter::new(transmit, gso)) else {
+            self.fill_whole(transmit);
+            if let Some(partial) = transmit.checksum {
+                complete(&mut self.headers, &self.payload, partial);
+            }
+            return;
+        };
+        while segmenter.left > 0 {
+            let (at, slices) = (self.headers.len(), self.payload.len());
+            self.headers.extend_from_slice(&transmit.header);
+            segmenter.cut(&mut self.headers[at..], |part| self.payload.push(part));
+            self.slices.push((self.payload.len() - slices) as u8);
+        }
+    }
+
+    /// Replaces what the burst holds by `transmit` as it is.
+    pub(crate) fn fill_whole(&mut self, transmit: &Transmit) {
+        self.clear();
+        self.header_len = transmit.header.len();
+        self.headers.extend_from_slice(&transmit.header);
+        self.payload.extend(transmit.payload.iter().filter(|part| !part.is_empty()).cloned());
+        self.slices.push(self.payload.len() as u8);
+    }
+
+    /// Packets not taken yet.
+    pub(crate) fn len(&self) -> usize {
+        self.slices.len() - self.taken.0
+    }
+
+    /// Hands over at most `most` packets, headers and payload slices, in order. Returns how many.
+    #[inline]
+    pub(crate) fn take(&mut self, most: usize, mut each: impl FnMut(&[u8], &mut [Bytes])) -> usize {
+        let count = self.len().min(most);
+        for _ in 0..count {
+            let (packet, slice) = self.taken;
+            let end = slice + usize::from(self.slices[packet]);
+            let header = &self.headers[packet * self.header_len..(packet + 1) * self.header_len];
+            each(header, &mut self.payload[slice..end]);
+            self.taken = (packet + 1, end);
+        }
+        count
+    }
+
+    /// Empties the burst and keeps its memory.
+    fn clear(&mut self) {
+        self.taken = (0, 0);
+        self.headers.clear();
+        self.payload.clear();
+        self.slices.clear();
     }
 }
 
@@ -162,33 +232,38 @@ impl<'a> Segmenter<'a> {
         })
     }
 
+    /// The next segment: its header goes through `header`, a copy of the super-segment's to be patched, and
+    /// its payload slices to `payload`.
     #[inline]
-    fn next(&mut self) -> Option<Packet> {
-        if self.left == 0 {
-            return None;
-        }
+    fn cut(&mut self, header: &mut [u8], payload: impl FnMut(Bytes)) {
         let len = self.left.min(self.size);
-        let mut packet = Packet { header: self.transmit.header.clone(), payload: SmallVec::new() };
-        let payload_sum = self.take_payload(len, &mut packet.payload);
-        let last = self.left == 0;
+        let payload_sum = self.take_payload(len, payload);
         let mut flags = self.flags;
-        if !last {
+        if self.left > 0 {
             flags &= !(FIN | PSH);
         }
         if !self.first {
             flags &= !CWR;
         }
-        self.write_ip(&mut packet.header, len);
-        self.write_tcp(&mut packet.header, len, flags, payload_sum);
+        self.write_ip(header, len);
+        self.write_tcp(header, len, flags, payload_sum);
         self.seq = self.seq.wrapping_add(len as u32);
         self.identification = self.identification.wrapping_add(1);
         self.first = false;
+    }
+
+    fn next(&mut self) -> Option<Packet> {
+        if self.left == 0 {
+            return None;
+        }
+        let mut packet = Packet { header: self.transmit.header.clone(), payload: SmallVec::new() };
+        self.cut(&mut packet.header, |part| packet.payload.push(part));
         Some(packet)
     }
 
     /// Moves the next `len` payload bytes over, shared, and sums them.
     #[inline]
-    fn take_payload(&mut self, len: usize, into: &mut SmallVec<[Bytes; 2]>) -> u16 {
+    fn take_payload(&mut self, len: usize, mut into: impl FnMut(Bytes)) -> u16 {
         let mut total = Accumulator::default();
         let mut wanted = len;
         while wanted > 0 {
@@ -202,7 +277,7 @@ impl<'a> Segmenter<'a> {
                 (self.slice, self.offset) = (self.slice + 1, 0);
             }
             if !part.is_empty() {
-                into.push(part);
+                into(part);
             }
         }
         self.left -= len;
@@ -210,7 +285,7 @@ impl<'a> Segmenter<'a> {
     }
 
     #[inline]
-    fn write_ip(&self, header: &mut ArrayVec<u8, MAX_HEADER>, payload: usize) {
+    fn write_ip(&self, header: &mut [u8], payload: usize) {
         let len = header.len() - self.network + payload;
         let ip = &mut header[self.network..self.transport];
         if !self.v4 {
@@ -225,7 +300,7 @@ impl<'a> Segmenter<'a> {
     }
 
     #[inline]
-    fn write_tcp(&self, header: &mut ArrayVec<u8, MAX_HEADER>, payload: usize, flags: u8, payload_sum: u16) {
+    fn write_tcp(&self, header: &mut [u8], payload: usize, flags: u8, payload_sum: u16) {
         let tcp = &mut header[self.transport..];
         let len = (tcp.len() + payload) as u32;
         let total = self.tcp_base

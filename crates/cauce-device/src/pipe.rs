@@ -7,8 +7,7 @@
 
 use crate::device::{Capabilities, Device, DeviceCounters, Medium};
 use crate::gro::Gro;
-use crate::offload::packets;
-use crate::packet::Packet;
+use crate::offload::Burst;
 use bytes::Bytes;
 use cauce_core::batch::{Batch, Gso, Token, Transmit};
 use cauce_core::frame::{ChecksumState, Frame};
@@ -43,17 +42,21 @@ impl Default for PipeOptions {
 /// Largest super-packet, in bytes.
 const MAX_SUPER: usize = 65_535;
 
-/// What lies on the wire.
-#[derive(Debug)]
+/// What lies on the wire: one entry of a batch, as one super-segment or cut into packets.
+#[derive(Debug, Default)]
 struct Waiting {
-    packet: Packet,
+    burst: Burst,
     gso: Option<Gso>,
     partial: bool,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
-    packets: VecDeque<Waiting>,
+    bursts: VecDeque<Waiting>,
+    /// Packets in them.
+    packets: usize,
+    /// Empty bursts whose memory is used again.
+    spare: Vec<Waiting>,
     /// The receiver sleeps until something arrives.
     reader: Option<Waker>,
     /// The sender sleeps until there is room.
@@ -63,6 +66,9 @@ struct Queue {
     /// One of the ends is gone.
     closed: bool,
 }
+
+/// Empty bursts kept for each direction.
+const SPARE: usize = 64;
 
 type Shared = Arc<Mutex<Queue>>;
 
@@ -134,20 +140,28 @@ impl Device for Pipe {
     fn receive(&mut self, budget: usize, into: &mut Vec<Frame>) -> io::Result<usize> {
         let coalesce = self.coalesces();
         let mut queue = lock(&self.incoming);
-        let count = queue.packets.len().min(budget);
-        for waiting in queue.packets.drain(..count) {
-            let segments = waiting.gso.map_or(1, |gso| gso.segments);
-            self.counters.received(segments, waiting.packet.len());
-            if coalesce {
-                self.gro.push_packet(waiting.packet, into);
-            } else {
-                into.push(frame_of(waiting));
-            }
+        let mut count = 0;
+        while count < budget
+            && let Some(waiting) = queue.bursts.front_mut()
+        {
+            let (gso, partial) = (waiting.gso, waiting.partial);
+            let taken = waiting.burst.take(budget - count, |header, parts| {
+                let len = header.len() + parts.iter().map(Bytes::len).sum::<usize>();
+                self.counters.received(gso.map_or(1, |gso| gso.segments), len);
+                if coalesce {
+                    self.gro.push_parts(header, parts, into);
+                } else {
+                    into.push(frame_of(header, parts, gso, partial));
+                }
+            });
+            count += taken;
+            queue.retire_front();
         }
+        queue.packets -= count;
         if coalesce {
             self.gro.finish(into);
         }
-        if count > 0 && queue.refused && queue.packets.len() < self.options.capacity {
+        if count > 0 && queue.refused && queue.packets < self.options.capacity {
             queue.refused = false;
             if let Some(writer) = queue.writer.take() {
                 drop(queue);
@@ -163,13 +177,13 @@ impl Device for Pipe {
         while let Some(transmit) = batch.pop() {
             // As on a wire that nobody listens to: what is sent to an end that is gone is lost.
             if !queue.closed {
-                if queue.packets.len() >= self.options.capacity {
+                if queue.packets >= self.options.capacity {
                     queue.refused = true;
                     self.counters.tx_blocked += 1;
                     batch.unpop(transmit);
                     break;
                 }
-                enqueue(&mut queue, &transmit, self.options.tso);
+                queue.push(&transmit, self.options.tso);
             }
             self.counters.sent(transmit.segments(), transmit.len());
             sent.push(transmit.token);
@@ -200,7 +214,7 @@ impl Drop for Pipe {
             let mut queue = lock(queue);
             queue.closed = true;
             if mine_to_read {
-                queue.packets.clear();
+                queue.bursts.clear();
             }
             let wakers = [queue.reader.take(), queue.writer.take()];
             drop(queue);
@@ -209,26 +223,40 @@ impl Drop for Pipe {
     }
 }
 
-/// Puts one entry on the wire, cut and finished unless super-segments pass whole.
-fn enqueue(queue: &mut Queue, transmit: &Transmit, whole: bool) {
-    if whole {
-        let packet = Packet { header: transmit.header.clone(), payload: transmit.payload.clone() };
-        let partial = transmit.checksum.is_some();
-        queue.packets.push_back(Waiting { packet, gso: transmit.gso, partial });
-        return;
+impl Queue {
+    /// Puts one entry on the wire, cut and finished unless super-segments pass whole.
+    fn push(&mut self, transmit: &Transmit, whole: bool) {
+        let mut waiting = self.spare.pop().unwrap_or_default();
+        (waiting.gso, waiting.partial) = (None, false);
+        if whole {
+            waiting.burst.fill_whole(transmit);
+            (waiting.gso, waiting.partial) = (transmit.gso, transmit.checksum.is_some());
+        } else {
+            waiting.burst.fill(transmit);
+        }
+        self.packets += waiting.burst.len();
+        self.bursts.push_back(waiting);
     }
-    for packet in packets(transmit) {
-        queue.packets.push_back(Waiting { packet, gso: None, partial: false });
+
+    /// Puts the first burst aside when all of it has been taken.
+    fn retire_front(&mut self) {
+        if self.bursts.front().is_some_and(|first| first.burst.len() == 0)
+            && let Some(empty) = self.bursts.pop_front()
+            && self.spare.len() < SPARE
+        {
+            self.spare.push(empty);
+        }
     }
 }
 
-fn frame_of(waiting: Waiting) -> Frame {
-    let mut frame = waiting.packet.into_frame();
-    frame.frags.retain(|part: &Bytes| !part.is_empty());
-    if let Some(gso) = waiting.gso {
+fn frame_of(header: &[u8], parts: &mut [Bytes], gso: Option<Gso>, partial: bool) -> Frame {
+    let mut frame = Frame::new(Bytes::copy_from_slice(header));
+    frame.truesize += parts.iter().map(|part| part.len() as u32).sum::<u32>();
+    frame.frags = parts.iter_mut().map(std::mem::take).collect();
+    if let Some(gso) = gso {
         (frame.segments, frame.segment_size) = (gso.segments.max(1), gso.size);
     }
-    if waiting.partial {
+    if partial {
         frame.checksum = ChecksumState::Partial;
     }
     frame
