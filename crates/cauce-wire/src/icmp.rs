@@ -250,3 +250,135 @@ fn emit(icmp_type: u8, code: u8, rest: u32, body: &[u8], mut sum: Sum, out: &mut
     out[2..4].copy_from_slice(&sum.finish().to_be_bytes());
     len
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Flags, IpEmit, TcpHeader};
+    use alloc::vec::Vec;
+    use proptest::prelude::*;
+
+    const V4: [&str; 3] = ["10.0.0.1", "10.0.0.2", "192.0.2.9"];
+    const V6: [&str; 3] = ["2001:db8::1", "2001:db8::2", "2001:db8::9"];
+
+    fn addr(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    /// The packet that provoked the error: from the first to the second address.
+    fn provoking(addrs: [&str; 3], protocol: u8) -> Vec<u8> {
+        let tcp =
+            TcpHeader { src_port: 1000, dst_port: 80, seq: Seq(77), ack: Seq(88), ..Default::default() };
+        let ip = IpEmit {
+            src: addr(addrs[0]),
+            dst: addr(addrs[1]),
+            protocol,
+            hop_limit: 3,
+            traffic_class: 0,
+            flow_label: 0,
+            identification: 1,
+            dont_fragment: true,
+            payload_len: 1480,
+        };
+        let mut bytes = alloc::vec![0; ip.len() + 20];
+        let at = ip.emit(&mut bytes);
+        TcpHeader { flags: Flags::ACK, ..tcp }.emit(&mut bytes[at..]);
+        bytes
+    }
+
+    fn v4(icmp_type: u8, code: u8, rest: u32, quote: &[u8]) -> Result<IcmpMessage, WireError> {
+        let mut out = [0; 200];
+        let len = emit_v4(icmp_type, code, rest, quote, &mut out);
+        parse_v4(&out[..len], addr(V4[2]))
+    }
+
+    fn v6(icmp_type: u8, code: u8, rest: u32) -> Result<IcmpMessage, WireError> {
+        let mut out = [0; 200];
+        let (src, dst) = (addr(V6[2]), addr(V6[0]));
+        let len = emit_v6(src, dst, icmp_type, code, rest, &provoking(V6, 6), &mut out);
+        parse_v6(&out[..len], src, dst)
+    }
+
+    fn kind(message: Result<IcmpMessage, WireError>) -> IcmpErrorKind {
+        match message {
+            Ok(IcmpMessage::TcpError(error)) => error.kind,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn fragmentation_needed_p053() {
+        let Ok(IcmpMessage::TcpError(error)) = v4(3, 4, 1200, &provoking(V4, 6)[..28]) else { panic!() };
+        assert_eq!(error.kind, IcmpErrorKind::FragmentationNeeded { mtu: 1200 });
+        assert_eq!((error.icmp_type, error.code, error.offender), (3, 4, addr(V4[2])));
+        let quoted = error.quoted;
+        assert_eq!(
+            (quoted.src, quoted.dst),
+            (SocketAddr::new(addr(V4[0]), 1000), SocketAddr::new(addr(V4[1]), 80))
+        );
+        assert_eq!((quoted.seq, quoted.ack, quoted.hop_limit), (Seq(77), None, 3));
+    }
+
+    #[test]
+    fn packet_too_big_p054() {
+        let Ok(IcmpMessage::TcpError(error)) = v6(2, 0, 1280) else { panic!() };
+        assert_eq!(error.kind, IcmpErrorKind::PacketTooBig { mtu: 1280 });
+        assert_eq!((error.quoted.seq, error.quoted.ack), (Seq(77), Some(Seq(88))));
+    }
+
+    #[test]
+    fn kinds_p052() {
+        use IcmpErrorKind::*;
+        let quote = provoking(V4, 6);
+        for (icmp_type, code, expected) in [
+            (3, 0, NetUnreachable),
+            (3, 1, HostUnreachable),
+            (3, 2, ProtocolUnreachable),
+            (3, 3, PortUnreachable),
+            (3, 5, SourceRouteFailed),
+            (3, 13, AdminProhibited),
+            (3, 99, OtherUnreachable),
+            (4, 0, SourceQuench),
+            (11, 0, TtlExceeded),
+            (11, 1, ReassemblyTimeout),
+            (12, 0, ParameterProblem { pointer: 0 }),
+        ] {
+            assert_eq!(kind(v4(icmp_type, code, 0, &quote)), expected);
+        }
+        for (icmp_type, code, expected) in [
+            (1, 0, NetUnreachable),
+            (1, 1, AdminProhibited),
+            (1, 2, BeyondScope),
+            (1, 3, HostUnreachable),
+            (1, 4, PortUnreachable),
+            (3, 0, TtlExceeded),
+            (4, 1, ProtocolUnreachable),
+            (4, 0, ParameterProblem { pointer: 40 }),
+        ] {
+            assert_eq!(kind(v6(icmp_type, code, 40)), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_not_about_tcp() {
+        assert_eq!(v4(8, 0, 1, b"ping"), Ok(IcmpMessage::Other { icmp_type: 8, code: 0 }));
+        assert_eq!(v4(3, 3, 0, &provoking(V4, 17)), Ok(IcmpMessage::Other { icmp_type: 3, code: 3 }));
+        assert!(v4(3, 3, 0, &provoking(V4, 6)[..27]).is_err());
+        assert!(parse_v4(&[3, 3, 0, 0, 0, 0, 0, 0], addr(V4[2])).is_err());
+        assert!(parse_v4(&[3], addr(V4[2])).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn parse_never_panics(icmp_type in 0u8..13, code in 0u8..6, version in prop_oneof![Just(0x45u8), Just(0x60), any::<u8>()],
+                              mut quote in proptest::collection::vec(prop_oneof![Just(6u8), any::<u8>()], 0..90)) {
+            if let Some(first) = quote.first_mut() {
+                *first = version;
+            }
+            let _ = v4(icmp_type, code, 9, &quote);
+            let mut out = [0; 200];
+            let len = emit_v6(addr(V6[2]), addr(V6[0]), icmp_type, code, 9, &quote, &mut out);
+            let _ = parse_v6(&out[..len], addr(V6[2]), addr(V6[0]));
+        }
+    }
+}

@@ -58,6 +58,13 @@ pub(crate) fn is_extension(next_header: u8) -> bool {
     )
 }
 
+/// Walks on from a first fragment's fragment header: the protocol at the end of the chain and where it starts.
+pub(crate) fn skip_rest(header: &IpHeader, packet: &[u8]) -> Result<(u8, usize), WireError> {
+    let mut rest = header.clone();
+    skip_extensions(&mut rest, packet)?;
+    Ok((rest.protocol, rest.header_len))
+}
+
 /// Walks the chain of extension headers, moving `header_len` and `protocol` along.
 fn skip_extensions(header: &mut IpHeader, head: &[u8]) -> Result<(), WireError> {
     let end = header.total_len.min(head.len());

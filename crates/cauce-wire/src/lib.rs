@@ -26,15 +26,18 @@
 
 extern crate alloc;
 
+pub mod arp;
 mod bytes;
 pub mod checksum;
 mod error;
 pub mod ethernet;
 mod flags;
+pub mod fragment;
 pub mod icmp;
 mod ip;
 mod ipv4;
 mod ipv6;
+pub mod ndp;
 mod options;
 mod segment;
 mod seq;

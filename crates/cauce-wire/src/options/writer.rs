@@ -6,8 +6,8 @@
 use arrayvec::ArrayVec;
 
 use super::{
-    AccEcn, AccEcnOrder, FAST_OPEN_MAGIC, FastOpen, FastOpenKind, MAX_OPTIONS_LEN, SackBlock, TcpOptions,
-    Timestamps, kind,
+    AccEcn, AccEcnOrder, FAST_OPEN_MAGIC, FastOpen, FastOpenKind, MAX_OPTIONS_LEN, TcpOptions, Timestamps,
+    kind,
 };
 
 impl TcpOptions {
