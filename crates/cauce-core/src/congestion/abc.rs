@@ -3,6 +3,8 @@
 //! The answer is a number of segments that `cong_avoid` may count; what it does with them is the
 //! algorithm's affair.
 
+use crate::sysctl::Profile;
+
 /// How ACKs are counted when the window grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Abc {
@@ -18,13 +20,14 @@ pub enum Abc {
 }
 
 impl Abc {
-    /// The mode that a value of `tcp_abc` names, `None` outside 0 to 2.
-    pub fn from_sysctl(value: i64) -> Option<Abc> {
+    /// The mode that a value of `tcp_abc` means. The kernel of `linux-6.18` no longer has the setting
+    /// and counts every segment; there 0, which is the default, stands for that.
+    pub fn from_sysctl(value: u8, profile: Profile) -> Abc {
         match value {
-            0 => Some(Abc::PerAck),
-            1 => Some(Abc::One),
-            2 => Some(Abc::Two),
-            _ => None,
+            0 if profile == Profile::Linux618 => Abc::Live,
+            0 => Abc::PerAck,
+            1 => Abc::One,
+            _ => Abc::Two,
         }
     }
 
@@ -145,8 +148,9 @@ mod tests {
     }
 
     #[test]
-    fn s01_range() {
-        assert_eq!(Abc::from_sysctl(2), Some(Abc::Two));
-        assert_eq!((Abc::from_sysctl(3), Abc::from_sysctl(-1)), (None, None));
+    fn s01_today_is_the_default_of_todays_profile() {
+        let modes = |profile| [0, 1, 2].map(|value| Abc::from_sysctl(value, profile));
+        assert_eq!(modes(Profile::Linux618), [Abc::Live, Abc::One, Abc::Two]);
+        assert_eq!(modes(Profile::Manpage), [Abc::PerAck, Abc::One, Abc::Two]);
     }
 }

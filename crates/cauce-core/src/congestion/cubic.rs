@@ -215,9 +215,174 @@ fn time_to_grow(segments: u32) -> u32 {
     let mut root = 0_u32;
     for bit in (0..22).rev() {
         let candidate = root | 1 << bit;
-        if u64::from(candidate).pow(3) <= cube {
+        if u64::from(candidate).checked_pow(3).is_some_and(|cubed| cubed <= cube) {
             root = candidate;
         }
     }
     root
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::congestion::window::Congestion;
+    use crate::congestion::{AckCounts, Algorithm, RateSample, Settings};
+    use crate::time::{Duration, Instant};
+
+    /// A sender whose window is always full, ACKed segment by segment, evenly over each RTT.
+    struct Flow {
+        congestion: Congestion,
+        view: SenderView,
+        rtt: Duration,
+    }
+
+    impl Flow {
+        fn new(cwnd: u32, rtt_ms: u64) -> Self {
+            let view = SenderView { now: Instant::from_secs(5), srtt_us: 1, ..SenderView::default() };
+            let mut congestion = Congestion::new(cwnd, Algorithm::default(), view.now);
+            congestion.start(&view);
+            Flow { congestion, view, rtt: Duration::from_millis(rtt_ms) }
+        }
+
+        fn ack(&mut self) {
+            let cwnd = self.congestion.cwnd();
+            self.view.now += self.rtt / cwnd;
+            self.view.packets_out = cwnd;
+            self.view.snd_una += 1;
+            self.view.snd_nxt = self.view.snd_una + u64::from(cwnd);
+            let usage = crate::congestion::window::Usage {
+                is_cwnd_limited: true,
+                send_buffer_full: false,
+                rto: Duration::from_secs(1),
+            };
+            self.congestion.validate(&self.view, &usage, &Settings::default());
+            let counts = AckCounts {
+                newly_acked: 1,
+                newly_delivered: 1,
+                una_advanced: true,
+                data_acked: true,
+                ca_rtt_us: Some(self.rtt.as_micros() as u32),
+                ..AckCounts::default()
+            };
+            self.congestion.on_ack(&counts, &RateSample::default(), &self.view, &Settings::default());
+        }
+
+        fn lose(&mut self) {
+            self.congestion.begin_reduction(&self.view, true);
+            self.view.phase = Phase::Recovery;
+            self.congestion.end_reduction(&self.view);
+            self.view.phase = Phase::Open;
+        }
+    }
+
+    /// RFC 9438 in floating point: three epochs of a long fat path stay within a segment of it.
+    #[test]
+    fn curve_matches_floating_point() {
+        let mut flow = Flow::new(2_000, 100);
+        let (c, beta) = (410.0 / 1024.0, 717.0 / 1024.0);
+        let mut w_max = 2_000_f64;
+        flow.lose();
+        for lost_at in [2_050, 1_700, 1_900] {
+            flow.ack();
+            let (start, w_start) = (flow.view.now, f64::from(flow.congestion.cwnd()));
+            assert!((w_start - f64::from(flow.congestion.ssthresh())).abs() <= 1.0);
+            let k = f64::cbrt((w_max - w_start) / c);
+            while flow.congestion.cwnd() < lost_at {
+                flow.ack();
+                let t = flow.view.now.since(start).as_secs_f64();
+                let ideal = c * (t - k).powi(3) + w_max;
+                let got = f64::from(flow.congestion.cwnd());
+                // A segment around the curve in whole segments; while the first RTT passes, its chord.
+                let slack = if t < 0.3 { 3.0 } else { 1.0 };
+                let near = ideal.floor() - slack..=ideal.ceil() + slack;
+                assert!(near.contains(&got), "t {t:.3} K {k:.3}: {got} for {ideal:.2}");
+            }
+            let cwnd = f64::from(flow.congestion.cwnd());
+            w_max = if cwnd < w_max { (cwnd * (1.0 + beta) / 2.0).floor() } else { cwnd };
+            flow.lose();
+        }
+    }
+
+    /// RFC 9438 4.3: on a short path with a small window it grows as Reno with this beta does.
+    #[test]
+    fn friendly_region() {
+        let mut flow = Flow::new(40, 10);
+        flow.lose();
+        assert_eq!(flow.congestion.cwnd(), 28);
+        let start = flow.view.now;
+        while flow.view.now.since(start) < Duration::from_millis(200) {
+            flow.ack();
+        }
+        // 20 RTTs at 3 (1 - beta) / (1 + beta) = 0.53 segments each, where the cubic would give 3.
+        let grown = flow.congestion.cwnd() - 28;
+        assert!((9..=11).contains(&grown), "{grown}");
+    }
+
+    /// Fast convergence: a loss below the last maximum lowers the plateau to 0.85 of the window.
+    #[test]
+    fn fast_convergence() {
+        let mut cubic = Cubic { last_max_cwnd: 200, ..Cubic::default() };
+        let window = &Window::new(100, Instant::ZERO);
+        assert_eq!(cubic.ssthresh(window, &SenderView::default()), 70);
+        assert_eq!(cubic.last_max_cwnd, 85);
+        cubic.last_max_cwnd = 50;
+        cubic.ssthresh(window, &SenderView::default());
+        assert_eq!(cubic.last_max_cwnd, 100);
+    }
+
+    #[test]
+    fn cube_root_is_exact() {
+        for segments in [1, 2, 30, 600, 100_000, u32::MAX] {
+            let root = u64::from(time_to_grow(segments));
+            let cube = ((1_u64 << 40) / C).saturating_mul(segments.into());
+            assert!(u128::from(root).pow(3) <= cube.into());
+            assert!(u128::from(root + 1).pow(3) > cube.into(), "{segments}");
+        }
+    }
+
+    /// HyStart ends slow start where the window is when the RTT rises; a time-out lets it search again.
+    #[test]
+    fn slow_start_ends_when_the_rtt_rises() {
+        let mut flow = Flow::new(10, 100);
+        while flow.congestion.cwnd() < 64 {
+            flow.ack();
+        }
+        assert!(flow.congestion.current_ssthresh(&flow.view) >= crate::congestion::INFINITE_SSTHRESH);
+        flow.rtt = Duration::from_millis(120);
+        for _ in 0..200 {
+            flow.ack();
+        }
+        let found = flow.congestion.ssthresh();
+        assert!((64..160).contains(&found), "{found}");
+        assert!(flow.congestion.cwnd() < 2 * found);
+    }
+
+    /// Time without sending does not count: the window goes on from where the curve was.
+    #[test]
+    fn idle_time_moves_the_epoch() {
+        let mut flow = Flow::new(100, 50);
+        flow.lose();
+        for _ in 0..2_000 {
+            flow.ack();
+        }
+        let before = flow.congestion.cwnd();
+        let idle = Duration::from_secs(30);
+        flow.view.now += idle;
+        flow.congestion.event(CwndEvent::TxStart { idle }, &flow.view);
+        for _ in 0..before {
+            flow.ack();
+        }
+        assert!(flow.congestion.cwnd() <= before + 3, "{before} {}", flow.congestion.cwnd());
+    }
+
+    /// Nothing that time or a peer does overflows.
+    #[test]
+    fn extremes() {
+        let mut cubic = Cubic::default();
+        for (cwnd, acked, now) in [(1, 1, 0), (u32::MAX, u32::MAX, 1), (1, u32::MAX, u32::MAX), (2, 0, 5)] {
+            cubic.update(cwnd, acked, now);
+            assert!(cubic.cnt >= 2);
+        }
+        assert_eq!(growth_in(u64::from(u32::MAX)), u32::MAX);
+    }
 }

@@ -22,6 +22,7 @@ pub mod view;
 pub mod window;
 
 use crate::recovery::phase::Phase;
+use crate::sysctl::{Profile, Sysctls};
 use crate::time::Duration;
 
 pub use abc::Abc;
@@ -75,11 +76,24 @@ pub struct Settings {
     /// `tcp_slow_start_after_idle` (S-42).
     pub slow_start_after_idle: bool,
     /// `tcp_pacing_ss_ratio` in percent.
-    pub pacing_ss_ratio: u16,
+    pub pacing_ss_ratio: u32,
     /// `tcp_pacing_ca_ratio` in percent.
-    pub pacing_ca_ratio: u16,
+    pub pacing_ca_ratio: u32,
     /// The initial window of the route, in segments: what an idle connection decays to.
     pub initial_window: u32,
+}
+
+impl Settings {
+    /// The stack's values, with the initial window of the connection's route.
+    pub fn of(sysctl: &Sysctls, profile: Profile, initial_window: u32) -> Self {
+        Settings {
+            abc: Abc::from_sysctl(sysctl.tcp_abc, profile),
+            slow_start_after_idle: sysctl.tcp_slow_start_after_idle != 0,
+            pacing_ss_ratio: sysctl.tcp_pacing_ss_ratio,
+            pacing_ca_ratio: sysctl.tcp_pacing_ca_ratio,
+            initial_window,
+        }
+    }
 }
 
 impl Default for Settings {

@@ -4,11 +4,14 @@
 //! algorithm reads and changes the numbers. Reductions follow RFC 9937 (see `prr`), growth is the
 //! algorithm's, validation of unused windows is RFC 7661's and RFC 2861's concern (see `validation`).
 
+mod reduction;
 mod validation;
 
+#[cfg(test)]
+mod tests;
 use super::abc::{Acked, ByteCount};
 use super::algorithm::Algorithm;
-use super::prr::{Prr, Reduction};
+use super::prr::Prr;
 use super::rate_sample::{RateEstimator, RateSample};
 use super::view::SenderView;
 use super::{
@@ -22,7 +25,7 @@ pub use validation::Usage;
 /// The numbers of one connection's window, lent to its algorithm. Only this module makes one.
 #[derive(Debug)]
 pub struct Window {
-    /// What a full window used, `snd.nxt` at the time it is judged again.
+    /// The end of the window of data in which use is being judged.
     usage_end: u64,
     pacing_rate: u64,
     max_pacing_rate: u64,
@@ -50,7 +53,7 @@ pub struct Window {
 }
 
 impl Window {
-    fn new(initial_cwnd: u32, now: Instant) -> Self {
+    pub(super) fn new(initial_cwnd: u32, now: Instant) -> Self {
         Window {
             usage_end: 0,
             pacing_rate: u64::MAX,
@@ -270,87 +273,6 @@ impl Congestion {
         self.algorithm.set_state(&mut self.window, view, to);
     }
 
-    /// Begins to bring the window down: on entering CWR (with `save_prior` false, as it is never undone)
-    /// or Recovery (with `save_prior`, unless the ACK carried ECE). In CWR already, the reduction that
-    /// runs goes on and only becomes final.
-    pub fn begin_reduction(&mut self, view: &SenderView, save_prior: bool) {
-        let window = &mut self.window;
-        window.prior_ssthresh = 0;
-        window.reduced = true;
-        if in_reduction(view.phase) {
-            return;
-        }
-        if save_prior {
-            window.prior_ssthresh = window.current_ssthresh(view.phase);
-        }
-        window.cwnd_cnt = 0;
-        window.prior_cwnd = window.cwnd;
-        window.prr = Prr::default();
-        let ssthresh = self.algorithm.ssthresh(window, view);
-        window.set_ssthresh(ssthresh);
-    }
-
-    /// Ends the reduction on leaving CWR or Recovery: cwnd becomes ssthresh, unless it was undone.
-    pub fn end_reduction(&mut self, view: &SenderView) {
-        if self.algorithm.owns_window() {
-            return;
-        }
-        let window = &mut self.window;
-        if window.ssthresh < INFINITE_SSTHRESH && (view.phase == Phase::Cwr || window.reduced) {
-            window.set_cwnd(window.ssthresh);
-            window.stamp(view);
-        }
-        window.reduced = false;
-        self.event(CwndEvent::CompleteCwr, view);
-    }
-
-    /// A retransmission time-out. `view` already has everything outstanding marked lost, so that the window
-    /// becomes one segment (P-088), or one more than what F-RTO leaves in flight. `save_prior`: ssthresh
-    /// falls and may be restored, which holds for the first time-out of a window and not for those that
-    /// follow it.
-    pub fn enter_loss(&mut self, view: &SenderView, save_prior: bool) {
-        let window = &mut self.window;
-        if save_prior {
-            window.prior_ssthresh = window.current_ssthresh(view.phase);
-            window.prior_cwnd = window.cwnd;
-            let ssthresh = self.algorithm.ssthresh(window, view);
-            window.set_ssthresh(ssthresh);
-            window.reduced = true;
-            self.algorithm.cwnd_event(window, view, CwndEvent::Loss);
-        }
-        let window = &mut self.window;
-        window.set_cwnd(view.in_flight().saturating_add(1));
-        window.cwnd_cnt = 0;
-        window.stamp(view);
-    }
-
-    /// The path's MTU shrank and segments must be sent again: no congestion, so the window stays, and
-    /// ssthresh remembers it (Linux: `tcp_simple_retransmit`).
-    pub fn enter_loss_without_reduction(&mut self, view: &SenderView) {
-        let window = &mut self.window;
-        window.ssthresh = window.current_ssthresh(view.phase);
-        window.prior_ssthresh = 0;
-        window.reduced = false;
-    }
-
-    /// The last reduction was a mistake: gives back the window, and ssthresh if it was higher. True when
-    /// ssthresh was restored, so that a CWR owed to the peer can be dropped.
-    pub fn undo(&mut self, view: &SenderView) -> bool {
-        let mut restored = false;
-        if self.window.prior_ssthresh != 0 {
-            let cwnd = self.algorithm.undo_cwnd(&self.window);
-            let window = &mut self.window;
-            window.set_cwnd(window.cwnd.max(cwnd));
-            if window.prior_ssthresh > window.ssthresh {
-                window.ssthresh = window.prior_ssthresh;
-                restored = true;
-            }
-        }
-        self.window.stamp(view);
-        self.window.reduced = false;
-        restored
-    }
-
     /// A larger or smaller MSS holds from now on: the window keeps its bytes (Linux: on a successful MTU
     /// probe).
     pub fn mss_changed(&mut self, old_mss: u32, new_mss: u32, view: &SenderView) {
@@ -360,16 +282,6 @@ impl Congestion {
         window.cwnd_cnt = 0;
         window.stamp(view);
         window.ssthresh = window.current_ssthresh(view.phase);
-    }
-
-    /// Counts segments sent, new or again: a reduction lets out as many as are delivered.
-    pub fn on_sent(&mut self, segments: u32) {
-        self.window.prr.on_sent(segments);
-    }
-
-    /// Counts segments sent again; the same as [`on_sent`](Self::on_sent), under the name recovery uses.
-    pub fn on_retransmitted(&mut self, segments: u32) {
-        self.on_sent(segments);
     }
 
     /// Sets the window after an ACK, once recovery has judged it and `view` shows the result
@@ -465,21 +377,6 @@ impl Congestion {
 }
 
 impl Window {
-    /// One step of proportional rate reduction.
-    fn reduce(&mut self, counts: &AckCounts, view: &SenderView) {
-        let step = Reduction {
-            prior_cwnd: self.prior_cwnd,
-            ssthresh: self.ssthresh,
-            in_flight: view.in_flight(),
-            newly_delivered: counts.newly_delivered,
-            newly_lost: counts.newly_lost,
-            una_advanced: counts.una_advanced,
-        };
-        if let Some(cwnd) = self.prr.on_ack(&step) {
-            self.set_cwnd(cwnd);
-        }
-    }
-
     /// The segments that this ACK counts for, by the mode of S-01.
     fn credit(&mut self, counts: &AckCounts, view: &SenderView, settings: &Settings) -> u32 {
         let acked = Acked {

@@ -40,7 +40,7 @@ impl Default for TsoSettings {
 const PACING_SHIFT: u32 = 10;
 /// Without a divisor, deferral ends when more than this many segments can go.
 const MAX_DEFERRED_SEGMENTS: u64 = 3;
-/// Deferral only fills the pause since a recent write, in nanoseconds.
+/// Deferral only fills the pause since a recent write.
 const RECENT: Duration = Duration::from_millis(1);
 /// The first segments of a connection leave unpaced.
 const UNPACED_SEGMENTS: u64 = 10;
@@ -180,5 +180,124 @@ impl PacingGate {
         let nanos = u64::try_from(u128::from(bytes) * 1_000_000_000 / u128::from(rate)).unwrap_or(u64::MAX);
         let cost = Duration::from_nanos(nanos);
         self.next += cost - credit.min(cost / 2);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(us: u64) -> Instant {
+        Instant::from_micros(us)
+    }
+
+    /// P-207, P-235: about a millisecond of data at the pacing rate, two segments at least.
+    #[test]
+    fn p235_goal_follows_the_pacing_rate() {
+        let settings = TsoSettings::default();
+        let far = |rate| goal_segments(&settings, rate, 100_000, 1448, None);
+        assert_eq!(far(100_000), 2);
+        assert_eq!(far(10_000_000), 6);
+        assert_eq!(far(u64::MAX), 45);
+        assert_eq!(goal_segments(&settings, 100_000, 100_000, 1448, Some(1)), 1);
+    }
+
+    /// On a short path bursts are harmless: the whole device size below 512 us, half of it a step further.
+    #[test]
+    fn p235_short_paths_burst() {
+        let settings = TsoSettings::default();
+        let near = |min_rtt_us| goal_segments(&settings, 0, min_rtt_us, 1448, None);
+        assert_eq!([100, 600, 1_100, 50_000, u32::MAX].map(near), [45, 22, 11, 2, 2]);
+        let off = TsoSettings { tso_rtt_log: 0, ..settings };
+        assert_eq!(goal_segments(&off, 0, 100, 1448, None), 2);
+    }
+
+    fn waiting() -> Deferral {
+        Deferral {
+            now: at(1_000_000),
+            phase: Phase::Open,
+            last_sent: at(999_900),
+            oldest_sent: Some(at(999_000)),
+            srtt_us: 1_200,
+            mss: 1_000,
+            cwnd: 90,
+            in_flight: 70,
+            snd_wnd: 1_000_000,
+            send_win: 900_000,
+            len: 45_000,
+            goal_segments: 45,
+            more_queued: false,
+            complete: false,
+        }
+    }
+
+    /// S-48: below a third of the window it waits for the ACK that is near, from there on it sends.
+    #[test]
+    fn s48_divisor_is_a_threshold() {
+        let settings = TsoSettings::default();
+        assert_eq!(waiting().should_defer(&settings), Defer::CwndLimited);
+        assert_eq!(Deferral { in_flight: 60, ..waiting() }.should_defer(&settings), Defer::SendNow);
+        let all = TsoSettings { tso_win_divisor: 0, ..settings };
+        assert_eq!(waiting().should_defer(&all), Defer::SendNow);
+        assert_eq!(Deferral { in_flight: 87, ..waiting() }.should_defer(&all), Defer::CwndLimited);
+    }
+
+    /// Each reason not to wait.
+    #[test]
+    fn s48_reasons_to_send_now() {
+        let settings = TsoSettings::default();
+        for (why, deferral) in [
+            ("recovery", Deferral { phase: Phase::Recovery, ..waiting() }),
+            ("time-out", Deferral { phase: Phase::Loss, ..waiting() }),
+            ("the last write is old", Deferral { last_sent: at(998_000), ..waiting() }),
+            ("nothing outstanding", Deferral { oldest_sent: None, ..waiting() }),
+            ("the ACK is far away", Deferral { srtt_us: 100_000, ..waiting() }),
+            ("a full super-segment", Deferral { goal_segments: 20, ..waiting() }),
+            ("whole, with more behind", Deferral { len: 20_000, more_queued: true, ..waiting() }),
+            ("nothing will be added", Deferral { len: 2_000, complete: true, ..waiting() }),
+        ] {
+            assert_eq!(deferral.should_defer(&settings), Defer::SendNow, "{why}");
+        }
+    }
+
+    #[test]
+    fn s48_says_what_limits() {
+        let settings = TsoSettings::default();
+        let narrow = Deferral { send_win: 5_000, ..waiting() };
+        assert_eq!(narrow.should_defer(&settings), Defer::WindowLimited);
+        let short = Deferral { len: 2_000, ..waiting() };
+        assert_eq!(short.should_defer(&settings), Defer::MoreExpected);
+    }
+
+    /// Enforced pacing: 100 segments of 1000 bytes at 1 MB/s take 100 ms, less the ten that go at once.
+    #[test]
+    fn gate_spreads_segments() {
+        let (mut gate, mut now) = (PacingGate::default(), at(5_000_000));
+        let start = now;
+        for sent in 0..100 {
+            if let Some(next) = gate.blocked_until(now) {
+                assert!(next > now);
+                now = next;
+            }
+            gate.on_sent(now, 1_000, 1_000_000, sent);
+        }
+        assert_eq!(gate.blocked_until(now), Some(now + Duration::from_millis(1)));
+        let took = now.since(start);
+        // The first paced one follows an open gate, and every wait is exactly served.
+        assert!(took >= Duration::from_micros(88_000) && took <= Duration::from_millis(90), "{took:?}");
+    }
+
+    /// A gate opened late makes up for it, but sends at most twice as fast.
+    #[test]
+    fn gate_gives_limited_credit() {
+        let mut gate = PacingGate::default();
+        gate.on_sent(at(1_000), 1_000, 1_000_000, 10);
+        let opened = gate.blocked_until(at(1_000)).unwrap();
+        gate.on_sent(opened + Duration::from_millis(50), 1_000, 1_000_000, 11);
+        let late = opened + Duration::from_millis(50);
+        assert_eq!(gate.blocked_until(late), Some(late + Duration::from_micros(500)));
+        let mut unlimited = PacingGate::default();
+        unlimited.on_sent(at(1), u32::MAX, u64::MAX, 100);
+        assert_eq!(unlimited.blocked_until(at(1)), None);
     }
 }
