@@ -17,7 +17,7 @@ pub struct TxStamp {
     delivered_at: Instant,
     first_tx_at: Instant,
     delivered: u32,
-    /// The segments in flight, and [`APP_LIMITED`].
+    /// The segments outstanding, and [`APP_LIMITED`].
     in_flight: u32,
 }
 
@@ -37,7 +37,7 @@ impl TxStamp {
         self.first_tx_at
     }
 
-    /// Segments in flight when this one was sent.
+    /// Segments outstanding when this one was sent.
     pub fn in_flight(&self) -> u32 {
         self.in_flight & !APP_LIMITED
     }
@@ -79,12 +79,6 @@ impl RateSample {
     /// True when there is a rate in it.
     pub fn is_valid(&self) -> bool {
         self.interval_us.is_some()
-    }
-
-    /// Segments a second in units of 2^-24 segments a microsecond, as BBR counts; `None` if not valid.
-    pub fn bandwidth(&self) -> Option<u64> {
-        let interval = self.interval_us?.max(1);
-        Some((u64::from(self.delivered) << 24) / u64::from(interval))
     }
 }
 
