@@ -98,6 +98,6 @@ mod tests {
         queue.set_backlog(0);
         assert!(queue.is_full() && queue.backlog() == 0);
         assert_eq!(queue.drain().collect::<Vec<_>>(), [ids[4], ids[2]]);
-        assert!(queue.is_empty() && queue.len() == 0 && !queue.is_full());
+        assert!(queue.is_empty() && !queue.is_full());
     }
 }

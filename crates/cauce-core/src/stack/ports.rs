@@ -7,9 +7,9 @@
 use crate::addr::{Addr, FlowKey};
 use crate::frame::DeviceId;
 use crate::rng::Rng;
+use crate::sysctl::Sysctls;
 use alloc::collections::BTreeMap;
 use core::hash::Hasher;
-use core::ops::RangeInclusive;
 use siphasher::sip::SipHasher13;
 
 /// What a holder of a port is doing; it decides how strictly the port is guarded.
@@ -93,14 +93,19 @@ impl Binding {
 #[derive(Clone, Copy, Debug)]
 pub struct PortRange<'a> {
     /// Lowest and highest port, 1 to 65535 (S-62).
-    pub ports: (u16, u16),
-    /// Ports never chosen, though anybody may bind them by number.
-    pub reserved: &'a [RangeInclusive<u16>],
+    pub ports: [u16; 2],
+    /// First and last port of ranges that are never chosen, though anybody may bind them by number.
+    pub reserved: &'a [(u16, u16)],
 }
 
-impl PortRange<'_> {
+impl<'a> PortRange<'a> {
+    /// The range that the settings give.
+    pub fn of(sysctl: &'a Sysctls) -> Self {
+        PortRange { ports: sysctl.ip_local_port_range, reserved: sysctl.ip_local_reserved_ports.ranges() }
+    }
+
     fn len(&self) -> u32 {
-        (u32::from(self.ports.1) + 1).saturating_sub(u32::from(self.ports.0))
+        (u32::from(self.ports[1]) + 1).saturating_sub(u32::from(self.ports[0]))
     }
 
     /// All ports once, beginning `offset` into the range and two apart: the ports of one parity first, so that
@@ -113,8 +118,8 @@ impl PortRange<'_> {
         };
         half(offset % 2)
             .chain(half(1 - offset % 2))
-            .map(|n| self.ports.0.saturating_add(n as u16))
-            .filter(|port| !self.reserved.iter().any(|range| range.contains(port)))
+            .map(|n| self.ports[0].saturating_add(n as u16))
+            .filter(|port| !self.reserved.iter().any(|range| (range.0..=range.1).contains(port)))
     }
 }
 
@@ -209,7 +214,7 @@ impl Ports {
     ) -> Option<u16> {
         let hash = self.hash(key);
         let group = (hash >> 32) as usize % PERTURBATIONS;
-        let offset = (hash as u32).wrapping_add(self.perturbations[group]) % range.len().max(1) & !1;
+        let offset = ((hash as u32).wrapping_add(self.perturbations[group]) % range.len().max(1)) & !1;
         let (tried, port) =
             range.walk(offset).enumerate().find(|(_, port)| !self.guarded(*port) && usable(*port))?;
         let noise = 2 * rng.below(8) as u32;
@@ -341,7 +346,7 @@ mod tests {
         used: &mut BTreeSet<(SocketAddr, u16)>,
         rng: &mut dyn Rng,
         to: &str,
-        range: (u16, u16),
+        range: [u16; 2],
     ) -> Option<u16> {
         let peer: SocketAddr = to.parse().unwrap();
         let key = FlowKey::new("10.0.0.1:0".parse().unwrap(), peer);
@@ -356,7 +361,7 @@ mod tests {
     #[test]
     fn s62_exhausted_for_one_destination() {
         let (mut ports, mut used, mut rng) = (ports(), BTreeSet::new(), rng());
-        let range = (40000, 40001);
+        let range = [40000, 40001];
         let mut got: Vec<_> =
             (0..3).map(|_| connect(&mut ports, &mut used, &mut rng, "10.0.0.2:80", range)).collect();
         got.sort();
@@ -367,7 +372,7 @@ mod tests {
         let connected = binding("10.0.0.1", Holder::Connected);
         let waiting = Binding { holder: connected.holder.in_time_wait(), ..connected };
         assert!(ports.change(40000, &connected, waiting));
-        assert!(connect(&mut ports, &mut used, &mut rng, "10.0.0.4:80", (40000, 40000)).is_some());
+        assert!(connect(&mut ports, &mut used, &mut rng, "10.0.0.4:80", [40000, 40000]).is_some());
     }
 
     #[test]
@@ -375,7 +380,7 @@ mod tests {
         let mut ports = ports();
         ports.insert(40000, binding("10.9.9.9", Holder::Bound));
         let key = FlowKey::new("10.0.0.1:0".parse().unwrap(), "10.0.0.2:80".parse().unwrap());
-        let range = PortRange { ports: (40000, 40003), reserved: &[40001..=40002] };
+        let range = PortRange { ports: [40000, 40003], reserved: &[(40001, 40002)] };
         assert_eq!(ports.choose_for_connect(&key, range, &mut rng(), |_| true), Some(40003));
         assert_eq!(ports.choose_for_connect(&key, range, &mut rng(), |port| port != 40003), None);
     }
@@ -385,7 +390,7 @@ mod tests {
     fn successive_ports_differ() {
         let (mut ports, mut used, mut rng) = (ports(), BTreeSet::new(), rng());
         let chosen: Vec<u16> = (0..2000)
-            .map(|_| connect(&mut ports, &mut used, &mut rng, "10.0.0.2:80", (32768, 60999)).unwrap())
+            .map(|_| connect(&mut ports, &mut used, &mut rng, "10.0.0.2:80", [32768, 60999]).unwrap())
             .collect();
         assert_eq!(chosen.iter().collect::<BTreeSet<_>>().len(), 2000);
         assert!(chosen.iter().all(|port| (32768..=60999).contains(port)));
@@ -398,7 +403,7 @@ mod tests {
     fn bind_to_port_zero() {
         let mut ports = ports();
         let wanted = Binding { reuse_addr: true, reuse_port: true, ..binding("0.0.0.0", Holder::Bound) };
-        let range = PortRange { ports: (5000, 5002), reserved: &[5001..=5001] };
+        let range = PortRange { ports: [5000, 5002], reserved: &[(5001, 5001)] };
         let mut rng = rng();
         let mut got: Vec<_> = (0..3)
             .map(|_| {
@@ -410,11 +415,16 @@ mod tests {
         assert_eq!(got, [None, Some(5000), Some(5002)]);
     }
 
+    #[test]
+    fn the_default_range_is_s62s() {
+        assert_eq!(PortRange::of(&Sysctls::default()).ports, [32768, 60999]);
+    }
+
     proptest! {
         #[test]
         fn a_walk_visits_every_port_once(low in 1u16.., span in 0u16..50, offset in 0u32..200) {
             let high = low.saturating_add(span);
-            let range = PortRange { ports: (low, high), reserved: &[] };
+            let range = PortRange { ports: [low, high], reserved: &[] };
             let mut visited: Vec<u16> = range.walk(offset).collect();
             visited.sort();
             prop_assert_eq!(visited, (low..=high).collect::<Vec<_>>());
