@@ -16,3 +16,10 @@ pub enum Phase {
     /// Recovery after a retransmission time-out.
     Loss = 4,
 }
+
+impl Phase {
+    /// True while the window is being reduced step by step: proportional rate reduction is at work.
+    pub const fn is_reducing(self) -> bool {
+        matches!(self, Phase::Cwr | Phase::Recovery)
+    }
+}

@@ -1,2 +1,3 @@
 //! To be written.
 pub mod pacing;
+pub mod retransmit_queue;

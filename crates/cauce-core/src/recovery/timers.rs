@@ -1,0 +1,141 @@
+//! The timer of recovery: one of time-out, tail-loss probe and reordering at a time (DESIGN 4.7).
+//!
+//! Deadlines are exact. Whether a connection has waited long enough to be given up is not decided here.
+
+use super::Recovery;
+use super::interface::{Env, RecoveryTimer, SenderState, TimerAction};
+use super::pass::Pass;
+use super::phase::Phase;
+use super::state::{Base, Flight};
+use super::window_control::WindowControl;
+use crate::counters::Counter;
+use crate::time::{Duration, Instant};
+
+/// A stream with fewer segments out is thin.
+const THIN: u32 = 4;
+/// A thin stream's time-outs are linear so many times.
+const THIN_RETRIES: u8 = 6;
+
+/// Arms the time-out, or disarms when nothing is out. When a probe or reordering timer was pending, the
+/// time that has passed since the head was sent counts.
+pub(super) fn rearm_rto(base: &Base, fl: &mut Flight, now: Instant) {
+    let Some(head) = fl.queue.head() else {
+        fl.pending = None;
+        return;
+    };
+    let rto = base.rto.as_duration();
+    fl.deadline = match fl.pending {
+        Some(RecoveryTimer::Tlp | RecoveryTimer::Reo) => {
+            (head.last_sent + rto).max(now + Duration::from_nanos(1))
+        }
+        Some(RecoveryTimer::Rto) | None => now + rto,
+    };
+    fl.pending = Some(RecoveryTimer::Rto);
+}
+
+impl<C: WindowControl> Pass<'_, C> {
+    pub(super) fn rearm_rto(&mut self) {
+        rearm_rto(self.base, self.fl, self.now);
+    }
+
+    /// RACK's reordering window is over.
+    fn on_reordering_timer(&mut self) -> TimerAction {
+        let before = self.fl.queue.counts.in_flight();
+        self.rack_detect_loss();
+        let found = self.fl.queue.counts.in_flight() != before;
+        if found && self.base.phase != Phase::Recovery {
+            self.enter_recovery(false);
+            let view = self.view();
+            self.cc.reduce_on_timer(self.newly_lost, &view);
+        }
+        self.rearm_rto();
+        if found { TimerAction::Retransmit } else { TimerAction::None }
+    }
+
+    /// The retransmission time-out.
+    fn on_rto(&mut self, state: &SenderState) -> TimerAction {
+        self.count(Counter::TCPTimeouts);
+        if self.base.retransmits == 0 {
+            self.count_failure();
+        }
+        self.fl.hold = Default::default();
+        self.enter_loss();
+        if self.base.retransmits == 0 {
+            self.base.total_rto_recoveries = self.base.total_rto_recoveries.saturating_add(1);
+            self.fl.rto_since = Some(self.now);
+        }
+        self.base.retransmits = self.base.retransmits.saturating_add(1);
+        self.base.total_rto = self.base.total_rto.saturating_add(1);
+        self.back_off(state);
+        let rto = self.base.rto.as_duration();
+        self.arm(RecoveryTimer::Rto, self.now + self.within_user_timeout(rto, state));
+        TimerAction::Retransmit
+    }
+
+    fn count_failure(&mut self) {
+        let (with_sack, without) = match self.base.phase {
+            Phase::Recovery => (Counter::TCPSackRecoveryFail, Counter::TCPRenoRecoveryFail),
+            Phase::Loss => (Counter::TCPLossFailures, Counter::TCPLossFailures),
+            Phase::Disorder => (Counter::TCPSackFailures, Counter::TCPRenoFailures),
+            _ if self.fl.queue.counts.sacked_out > 0 => (Counter::TCPSackFailures, Counter::TCPRenoFailures),
+            _ => return,
+        };
+        self.count(if self.base.sack { with_sack } else { without });
+    }
+
+    /// Doubles the time-out, save for the first SYNs and for thin streams that asked for it.
+    fn back_off(&mut self, state: &SenderState) {
+        self.base.backoff = self.base.backoff.saturating_add(1);
+        let thin = state.established
+            && self.settings.thin_linear_timeouts
+            && self.fl.queue.counts.packets_out < THIN
+            && !state.initial_slow_start
+            && self.base.retransmits <= THIN_RETRIES;
+        if thin {
+            self.base.backoff = 0;
+            self.base.rto = self.base.rtt.rto(self.settings.rto_max_us);
+        } else if !state.syn_sent || self.base.total_rto > u16::from(self.settings.syn_linear_timeouts) {
+            self.base.rto = self.base.rto.doubled(self.settings.rto_max_us);
+        }
+    }
+
+    fn within_user_timeout(&self, rto: Duration, state: &SenderState) -> Duration {
+        let (Some(limit), Some(since)) = (state.user_timeout, self.fl.retrans_stamp) else { return rto };
+        let left = limit.saturating_sub(self.now.since(since));
+        rto.min(left.max(Duration::from_millis(1)))
+    }
+}
+
+impl Recovery {
+    /// The armed timer and its deadline.
+    pub fn deadline(&self) -> Option<(Instant, RecoveryTimer)> {
+        let fl = self.flight.as_ref()?;
+        fl.pending.map(|timer| (fl.deadline, timer))
+    }
+
+    /// A deadline has passed. The caller has decided before that the connection is not given up. The next
+    /// deadline is set; the action tells what to send.
+    pub fn on_timer<C: WindowControl>(
+        &mut self,
+        timer: RecoveryTimer,
+        state: &SenderState,
+        env: &mut Env<'_>,
+        cc: &mut C,
+    ) -> TimerAction {
+        let Some(mut flight) = self.flight.take() else { return TimerAction::None };
+        if flight.queue.is_empty() {
+            flight.pending = None;
+            self.keep(flight);
+            return TimerAction::None;
+        }
+        let mut pass = Pass::for_timer(state, &mut self.base, &mut flight, cc, env);
+        let action = match timer {
+            RecoveryTimer::Reo => pass.on_reordering_timer(),
+            RecoveryTimer::Tlp if pass.on_tail_timer() => TimerAction::Probe,
+            RecoveryTimer::Tlp => TimerAction::None,
+            RecoveryTimer::Rto => pass.on_rto(state),
+        };
+        self.keep(flight);
+        action
+    }
+}
