@@ -6,8 +6,9 @@
 //! reads a clock; the faults stay seeded, but which packet meets which fault depends on when packets come.
 
 use crate::faults::{FaultCounts, FaultOptions, Faults};
-use crate::link::{Arrival, Direction, LinkOptions, LinkStats};
+use crate::link::{Arrival, Direction, DropCause, LinkOptions, LinkStats};
 use crate::rng::LabRng;
+use crate::router;
 use bytes::Bytes;
 use cauce_core::batch::{Batch, Gso, MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
 use cauce_core::frame::{ChecksumState, DeviceId, Frame};
@@ -193,14 +194,20 @@ impl Bridge {
     fn read(&mut self, side: usize, frames: &mut Vec<Frame>) -> io::Result<usize> {
         self.sides[side].device.receive(BUDGET, frames)?;
         let (taken, now) = (frames.len(), self.now());
+        let mut answers = Vec::new();
         for frame in frames.drain(..) {
             let Some(transmit) = unfinished(&frame) else {
                 self.sides[side].malformed += 1;
                 continue;
             };
             for packet in cauce_device::offload::packets(&transmit) {
+                let packet = packet.to_bytes();
+                let link = *self.ways[side].options();
                 // What is dropped is counted by the link.
-                let _ = self.ways[side].offer(now, packet.to_bytes(), &mut self.arrivals);
+                let offered = self.ways[side].offer(now, packet.clone(), &mut self.arrivals);
+                if offered == Err(DropCause::TooBig) && link.tells_too_big {
+                    answers.extend(router::too_big(&packet, link.mtu));
+                }
             }
         }
         for arrival in self.arrivals.drain(..) {

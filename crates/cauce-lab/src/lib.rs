@@ -19,5 +19,6 @@ pub mod pair;
 pub mod queue;
 pub mod report;
 pub mod rng;
+pub mod router;
 pub mod watch;
 pub mod world;

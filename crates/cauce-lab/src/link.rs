@@ -23,12 +23,20 @@ pub struct LinkOptions {
     pub queue: QueueLimit,
     /// Longest packet in bytes; longer ones are dropped.
     pub mtu: u32,
+    /// The sender of a packet that is too long is told by ICMP. Otherwise it is dropped in silence.
+    pub tells_too_big: bool,
 }
 
 impl Default for LinkOptions {
     /// An ideal wire: no delay, unlimited rate, MTU 1500.
     fn default() -> Self {
-        LinkOptions { rate: None, delay: Duration::ZERO, queue: QueueLimit::default(), mtu: 1500 }
+        LinkOptions {
+            rate: None,
+            delay: Duration::ZERO,
+            queue: QueueLimit::default(),
+            mtu: 1500,
+            tells_too_big: true,
+        }
     }
 }
 

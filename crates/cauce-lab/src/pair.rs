@@ -21,8 +21,12 @@ pub struct PairOptions {
     pub delay: Duration,
     /// How much may wait for each transmitter.
     pub queue: QueueLimit,
-    /// Longest packet in bytes.
+    /// Longest packet in bytes, also for the hosts' interfaces unless [`PairOptions::host_mtu`] says otherwise.
     pub mtu: u32,
+    /// The interfaces' own MTU, where the path's is smaller.
+    pub host_mtu: Option<u32>,
+    /// The sender of a packet that is too long is told by ICMP.
+    pub tells_too_big: bool,
     /// The direction from B to A, where it differs.
     pub back: Option<LinkOptions>,
     /// Faults from A to B and from B to A.
@@ -39,6 +43,8 @@ impl Default for PairOptions {
             delay: Duration::from_millis(10),
             queue: QueueLimit::default(),
             mtu: 1500,
+            host_mtu: None,
+            tells_too_big: true,
             back: None,
             faults: [FaultOptions::default(); 2],
         }
@@ -48,7 +54,13 @@ impl Default for PairOptions {
 impl PairOptions {
     /// The direction from A to B.
     pub fn forward(&self) -> LinkOptions {
-        LinkOptions { rate: self.rate, delay: self.delay, queue: self.queue, mtu: self.mtu }
+        LinkOptions {
+            rate: self.rate,
+            delay: self.delay,
+            queue: self.queue,
+            mtu: self.mtu,
+            tells_too_big: self.tells_too_big,
+        }
     }
 }
 

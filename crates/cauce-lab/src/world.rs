@@ -9,6 +9,7 @@ use crate::faults::Faults;
 use crate::host::{Endpoint, Host, Plug};
 use crate::link::{Arrival, Direction, DropCause, LinkOptions};
 use crate::rng::LabRng;
+use crate::router;
 use bytes::Bytes;
 use cauce_core::frame::DeviceId;
 use cauce_core::rng::Rng;
@@ -31,6 +32,16 @@ pub enum Way {
     Forward,
     /// Towards the host that was named first.
     Backward,
+}
+
+impl Way {
+    /// The other direction.
+    pub const fn opposite(self) -> Way {
+        match self {
+            Way::Forward => Way::Backward,
+            Way::Backward => Way::Forward,
+        }
+    }
 }
 
 /// What happened in one step.
@@ -344,8 +355,17 @@ impl<E: Endpoint> World<E> {
         self.tell(link, way, Fate::Offered, &packet);
         let mut arrivals = std::mem::take(&mut self.arrivals);
         let direction = &mut self.links[link.0].ways[way as usize];
+        let mtu = direction.options().mtu;
+        let tells = direction.options().tells_too_big;
         if let Err(cause) = direction.offer(now, packet.clone(), &mut arrivals) {
             self.tell(link, way, Fate::Dropped(cause), &packet);
+            if cause == DropCause::TooBig
+                && tells
+                && let Some(packet) = router::too_big(&packet, mtu)
+            {
+                let way = way.opposite();
+                self.schedule(now, What::Arrive { link, way, packet });
+            }
         }
         for arrival in arrivals.drain(..) {
             self.schedule(arrival.at, What::Arrive { link, way, packet: arrival.packet });

@@ -125,6 +125,7 @@ fn stormy(seed: u64) -> String {
         delay: Duration::from_millis(3),
         queue: QueueLimit::packets(12),
         mtu: 1400,
+        tells_too_big: false,
     };
     let link = world.connect(a, b, options, options);
     for way in [Way::Forward, Way::Backward] {
@@ -164,4 +165,37 @@ fn healing_ends_every_fault_of_every_link() {
     world.run_until(ms(100));
     assert_eq!(world.host(b).endpoint().inbox.len(), 5);
     assert_eq!(world.link(link, Way::Forward).stats().lost, 15);
+}
+
+/// RFC 1191: whoever sends more than a link carries is told at once.
+#[test]
+fn too_long_a_packet_is_answered_by_the_router() {
+    let mut packet = vec![0u8; 1200];
+    let ip = cauce_wire::IpEmit {
+        src: [10, 0, 0, 1].into(),
+        dst: [10, 0, 0, 2].into(),
+        protocol: 6,
+        hop_limit: 64,
+        traffic_class: 0,
+        flow_label: 0,
+        identification: 0,
+        dont_fragment: true,
+        payload_len: 1180,
+    };
+    ip.emit(&mut packet);
+    let received = |tells_too_big| {
+        let mut world = world(1);
+        let mut sender = Raw::default();
+        sender.send_at(ms(5), 0, packet.clone());
+        let (a, b) = (world.add_host(sender), world.add_host(Raw::default()));
+        let narrow = LinkOptions { mtu: 1000, tells_too_big, ..delay(10) };
+        let link = world.connect(a, b, narrow, delay(10));
+        world.run_until(ms(100));
+        assert_eq!(world.link(link, Way::Forward).stats().too_big, 1);
+        assert!(world.host(b).endpoint().inbox.is_empty());
+        world.host(a).endpoint().inbox.clone()
+    };
+    assert_eq!(received(false), []);
+    let [(at, _, answer)] = &received(true)[..] else { panic!("one answer") };
+    assert_eq!((*at, answer[9], answer.len()), (ms(5), 1, 576));
 }
