@@ -1,7 +1,5 @@
 use super::*;
-use crate::counters::Counters;
-use crate::stack::memory::Memory;
-use crate::trace::Trace;
+use crate::stack::context_for_tests::World as ContextWorld;
 use std::vec::Vec;
 
 const SND_NXT: Seq = Seq(5000);
@@ -9,36 +7,24 @@ const RCV_NXT: Seq = Seq(1000);
 
 struct World {
     records: TimeWaits,
-    sysctl: Sysctls,
-    counters: Counters,
-    now: Instant,
+    context: ContextWorld,
 }
 
 impl World {
     fn new() -> Self {
-        World {
-            records: TimeWaits::default(),
-            sysctl: Sysctls::default(),
-            counters: Counters::new(),
-            now: Instant::from_secs(100),
-        }
+        World { records: TimeWaits::default(), context: ContextWorld::new() }
     }
 
     fn with<R>(&mut self, call: impl FnOnce(&mut TimeWaits, &mut Context<'_>) -> R) -> R {
-        let mut rng = || 4u64;
-        let mut ctx = Context {
-            now: self.now,
-            sysctl: &self.sysctl,
-            counters: &mut self.counters,
-            rng: &mut rng,
-            memory: &mut Memory::new([1, 2, 3]),
-            trace: &mut Trace::off(),
-        };
-        call(&mut self.records, &mut ctx)
+        self.context.with(|ctx| call(&mut self.records, ctx))
+    }
+
+    fn takeover(&self, index: u32, loopback: bool) -> Option<Takeover> {
+        self.records.takeover(index, self.context.now, &self.context.sysctl, loopback)
     }
 
     fn insert(&mut self, substate: Substate, ts: Option<u32>) -> u32 {
-        let ts_recent = ts.map(|value| TsRecent { value, at: self.now });
+        let ts_recent = ts.map(|value| TsRecent { value, at: self.context.now });
         let new = NewTimeWait { substate, timestamps: ts.is_some(), ts_recent, ..leftover("10.0.0.2:4000") };
         self.with(|records, ctx| records.insert(&new, ctx)).unwrap()
     }
@@ -49,7 +35,7 @@ impl World {
     }
 
     fn wait(&mut self, millis: u64) {
-        self.now += Duration::from_millis(millis);
+        self.context.now += Duration::from_millis(millis);
     }
 }
 
@@ -98,7 +84,7 @@ fn records_are_compact_and_keep_their_keys() {
         let new = leftover(remote);
         let index = world.with(|records, ctx| records.insert(&new, ctx)).unwrap();
         assert_eq!(world.records.key(index), Some(new.key));
-        let ack = world.records.ack(index, world.now).unwrap();
+        let ack = world.records.ack(index, world.context.now).unwrap();
         assert_eq!((ack.seq, ack.ack, ack.window, ack.tos), (SND_NXT, RCV_NXT, 512, 0x10));
         assert_eq!(ack.flow_label, if new.key.is_v4() { 0 } else { 0x12345 });
         assert_eq!(ack.options.timestamps, None);
@@ -138,7 +124,7 @@ fn s67_rate_limit() {
         })
         .collect();
     assert_eq!(answers.iter().filter(|answered| **answered).count(), 2);
-    assert_eq!(world.counters.get(Counter::TCPACKSkippedTimeWait), 8);
+    assert_eq!(world.context.counters.get(Counter::TCPACKSkippedTimeWait), 8);
 }
 
 /// P-231: seq+5000 reopens with iss = old nxt + 65537, seq-500 is acknowledged.
@@ -160,7 +146,7 @@ fn p232_syn_with_timestamps() {
     let index = world.insert(Substate::TimeWait, Some(1000));
     let reopen = TwVerdict::Reopen { iss: SND_NXT + 65_537 };
     assert_eq!(world.arrives(index, SYN, RCV_NXT + 5000, 0, Some(900)), TwVerdict::Ack { restart: true });
-    assert_eq!(world.counters.get(Counter::PAWSTimewait), 1);
+    assert_eq!(world.context.counters.get(Counter::PAWSTimewait), 1);
     assert_eq!(world.arrives(index, SYN, RCV_NXT - 500, 0, Some(5000)), reopen);
     assert_eq!(world.arrives(index, SYN, RCV_NXT + 1, 0, Some(1000)), reopen);
     world.wait(600);
@@ -179,9 +165,9 @@ fn s37_reset() {
         let verdict = world.arrives(index, Flags::RST, RCV_NXT + off, 0, None);
         assert_eq!(verdict, TwVerdict::Drop { restart: false });
     }
-    world.sysctl.tcp_rfc1337 = 1;
+    world.context.sysctl.tcp_rfc1337 = 1;
     assert_eq!(world.arrives(index, Flags::RST, RCV_NXT, 0, None), TwVerdict::Drop { restart: false });
-    world.sysctl.tcp_rfc1337 = 0;
+    world.context.sysctl.tcp_rfc1337 = 0;
     assert_eq!(world.arrives(index, Flags::RST, RCV_NXT, 0, None), TwVerdict::Remove);
 }
 
@@ -197,10 +183,10 @@ fn s20_orphaned_fin_wait_2() {
     assert_eq!(world.arrives(index, Flags::RST, RCV_NXT, 0, Some(1001)), TwVerdict::Remove);
     assert_eq!(world.arrives(index, ACK, RCV_NXT - 9, 0, Some(1001)), TwVerdict::Ack { restart: false });
     assert_eq!(world.arrives(index, ACK, RCV_NXT, 0, Some(900)), drop, "PAWS, and the limit of S-67");
-    assert_eq!(world.counters.get(Counter::TCPACKSkippedFinWait2), 1);
+    assert_eq!(world.context.counters.get(Counter::TCPACKSkippedFinWait2), 1);
     assert_eq!(world.arrives(index, fin_ack(), RCV_NXT, 0, Some(1002)), TwVerdict::Ack { restart: true });
     assert_eq!(world.records.substate(index), Some(Substate::TimeWait));
-    let ack = world.records.ack(index, world.now).unwrap();
+    let ack = world.records.ack(index, world.context.now).unwrap();
     assert_eq!((ack.ack, ack.options.timestamps.unwrap().ecr), (RCV_NXT + 1, 1002));
 }
 
@@ -209,12 +195,12 @@ fn s20_orphaned_fin_wait_2() {
 fn s29_max_buckets() {
     for (limit, stay) in [(3, 3), (0, 0), (-1, 6)] {
         let mut world = World::new();
-        world.sysctl.tcp_max_tw_buckets = limit;
+        world.context.sysctl.tcp_max_tw_buckets = limit;
         let fitted = (0..6)
             .filter(|_| world.with(|records, ctx| records.insert(&leftover("10.0.0.2:1"), ctx)).is_some())
             .count();
         assert_eq!((fitted, world.records.len()), (stay, stay));
-        assert_eq!(world.counters.get(Counter::TCPTimeWaitOverflow), 6 - stay as u64);
+        assert_eq!(world.context.counters.get(Counter::TCPTimeWaitOverflow), 6 - stay as u64);
     }
 }
 
@@ -227,17 +213,17 @@ fn s50_takeover_by_an_active_open() {
     let half = world.insert(Substate::FinWait2, Some(1000));
     world.wait(999);
     for (reuse, loopback) in [(0, true), (1, true), (2, false)] {
-        world.sysctl.tcp_tw_reuse = reuse;
-        assert_eq!(world.records.takeover(index, world.now, &world.sysctl, loopback), None);
+        world.context.sysctl.tcp_tw_reuse = reuse;
+        assert_eq!(world.takeover(index, loopback), None);
     }
     world.wait(1);
-    world.sysctl.tcp_tw_reuse = 1;
-    let taken = world.records.takeover(index, world.now, &world.sysctl, false).unwrap();
+    world.context.sysctl.tcp_tw_reuse = 1;
+    let taken = world.takeover(index, false).unwrap();
     assert_eq!((taken.iss, taken.ts_recent.value), (SND_NXT + 65_537, 1000));
-    assert_eq!(world.records.takeover(plain, world.now, &world.sysctl, false), None);
-    assert_eq!(world.records.takeover(half, world.now, &world.sysctl, false), None);
-    world.sysctl.tcp_tw_reuse = 2;
-    assert_eq!(world.records.takeover(index, world.now, &world.sysctl, false), None);
-    assert!(world.records.takeover(index, world.now, &world.sysctl, true).is_some());
-    assert_eq!(TimeWaits::length(&world.sysctl), Duration::from_secs(60));
+    assert_eq!(world.takeover(plain, false), None);
+    assert_eq!(world.takeover(half, false), None);
+    world.context.sysctl.tcp_tw_reuse = 2;
+    assert_eq!(world.takeover(index, false), None);
+    assert!(world.takeover(index, true).is_some());
+    assert_eq!(TimeWaits::length(&world.context.sysctl), Duration::from_secs(60));
 }
