@@ -65,6 +65,30 @@ impl Flags {
         Flags(((ace & 7) as u16) << 6)
     }
 
+    /// The flags that packetdrill's letters stand for, in any order; a digit from 0 to 7 is the ACE counter and
+    /// `-` alone no flag. `None` for anything else.
+    ///
+    /// ```
+    /// use cauce_wire::Flags;
+    ///
+    /// assert_eq!(Flags::parse("P."), Some(Flags::PSH | Flags::ACK));
+    /// assert_eq!(Flags::parse(".5"), Some(Flags::ACK | Flags::AE | Flags::ECE));
+    /// assert_eq!(Flags::parse("X"), None);
+    /// ```
+    pub fn parse(letters: &str) -> Option<Flags> {
+        if letters == "-" {
+            return Some(Flags::NONE);
+        }
+        let mut flags = Flags::NONE;
+        for letter in letters.chars() {
+            flags |= match letter.to_digit(8) {
+                Some(ace) => Flags::from_ace(ace as u8),
+                None => LETTERS.iter().find(|(_, known)| known.starts_with(letter))?.0,
+            };
+        }
+        (!letters.is_empty()).then_some(flags)
+    }
+
     /// How many sequence numbers the flags themselves take: one for SYN, one for FIN.
     pub const fn sequence_len(self) -> u32 {
         (self.contains(Flags::SYN) as u32) + (self.contains(Flags::FIN) as u32)

@@ -80,6 +80,9 @@ pub struct QuotedTcp {
     pub ack: Option<Seq>,
     /// Hop limit left when it was refused.
     pub hop_limit: u8,
+    /// Payload bytes that it had, by its IP length and, when enough is quoted, its data offset; 0 when the quote
+    /// says nothing sensible.
+    pub payload_len: u16,
 }
 
 /// An ICMP error about a TCP segment.
@@ -201,12 +204,15 @@ fn quoted_tcp(packet: &[u8]) -> Result<Option<QuotedTcp>, WireError> {
         return Ok(None);
     }
     let at = ip.header_len;
+    let tcp_header_len =
+        u8_at(packet, at + 12, "quoted data offset").map_or(20, |offset| usize::from(offset >> 4) * 4);
     Ok(Some(QuotedTcp {
         src: SocketAddr::new(ip.src, u16_at(packet, at, "quoted source port")?),
         dst: SocketAddr::new(ip.dst, u16_at(packet, at + 2, "quoted destination port")?),
         seq: Seq(u32_at(packet, at + 4, "quoted sequence number")?),
         ack: u32_at(packet, at + 8, "quoted acknowledgment number").ok().map(Seq),
         hop_limit: ip.hop_limit,
+        payload_len: u16::try_from(ip.payload_len().saturating_sub(tcp_header_len)).unwrap_or(0),
     }))
 }
 

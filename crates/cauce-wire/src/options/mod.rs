@@ -243,7 +243,7 @@ impl TcpOptions {
     }
 
     /// Takes in one option; one that is unknown or has a wrong length changes nothing.
-    fn read(&mut self, option: RawOption<'_>) {
+    pub(crate) fn read(&mut self, option: RawOption<'_>) {
         let data = option.data;
         match (option.kind, data.len()) {
             (kind::MSS, 2) => self.mss = u16_at(data, 0, "MSS").ok(),
@@ -343,7 +343,7 @@ impl SackBlock {
         })
     }
 
-    fn to_bytes(self) -> [u8; 8] {
+    pub(crate) fn to_bytes(self) -> [u8; 8] {
         let (left, right) = (self.left.0.to_be_bytes(), self.right.0.to_be_bytes());
         [left[0], left[1], left[2], left[3], right[0], right[1], right[2], right[3]]
     }
