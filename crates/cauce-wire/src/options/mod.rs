@@ -307,12 +307,12 @@ impl TcpOptions {
         Some(encoded.bytes.len())
     }
 
-    /// No option but timestamps: nearly every segment.
+    /// No options but timestamps and the SACK blocks that fit beside them: nearly every segment.
     fn is_plain(&self) -> bool {
         self.mss.is_none()
             && self.window_scale.is_none()
             && !self.sack_permitted
-            && self.sack.is_empty()
+            && self.sack.len() <= if self.timestamps.is_some() { 3 } else { 4 }
             && self.fast_open.is_none()
             && self.user_timeout.is_none()
             && self.acc_ecn.is_none()
@@ -321,17 +321,27 @@ impl TcpOptions {
     }
 
     fn plain_len(&self) -> usize {
-        if self.timestamps.is_some() { 12 } else { 0 }
+        let timestamps = if self.timestamps.is_some() { 12 } else { 0 };
+        timestamps + if self.sack.is_empty() { 0 } else { 4 + 8 * self.sack.len() }
     }
 
     fn emit_plain(&self, out: &mut [u8]) -> Option<usize> {
+        let len = self.plain_len();
+        let mut out = out.get_mut(..len)?;
         if let Some(timestamps) = self.timestamps {
+            let (now, rest) = out.split_first_chunk_mut::<12>()?;
             let [v0, v1, v2, v3] = timestamps.val.to_be_bytes();
             let [e0, e1, e2, e3] = timestamps.ecr.to_be_bytes();
-            *out.first_chunk_mut()? =
-                [kind::NOP, kind::NOP, kind::TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3];
+            *now = [kind::NOP, kind::NOP, kind::TIMESTAMPS, 10, v0, v1, v2, v3, e0, e1, e2, e3];
+            out = rest;
         }
-        Some(self.plain_len())
+        if let Some((head, blocks)) = out.split_first_chunk_mut::<4>() {
+            *head = [kind::NOP, kind::NOP, kind::SACK, 2 + 8 * self.sack.len() as u8];
+            for (out, block) in blocks.chunks_exact_mut(8).zip(&self.sack) {
+                out.copy_from_slice(&block.to_bytes());
+            }
+        }
+        Some(len)
     }
 }
 
