@@ -7,7 +7,8 @@
 use crate::packet::Packet;
 use crate::sys::checksum::{Accumulator, sum};
 use bytes::Bytes;
-use cauce_core::batch::{Gso, PartialChecksum, Transmit};
+use cauce_core::batch::{Gso, MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
+use cauce_core::frame::{ChecksumState, Frame};
 use smallvec::SmallVec;
 
 const FIN: u8 = 0x01;
@@ -65,6 +66,76 @@ impl Iterator for Packets<'_> {
             State::Done => None,
         }
     }
+}
+
+/// What is left of a super-segment when its first `segments` segments have been sent.
+pub(crate) fn remainder(transmit: &Transmit, segments: usize) -> Transmit {
+    let mut rest = transmit.clone();
+    let Some(mut segmenter) = transmit.gso.and_then(|gso| Segmenter::new(transmit, gso)) else { return rest };
+    for _ in 0..segments {
+        segmenter.skip();
+    }
+    rest.payload.clear();
+    let left = segmenter.left;
+    if let Some(first) = transmit.payload.get(segmenter.slice) {
+        rest.payload.push(first.slice(segmenter.offset..));
+        rest.payload.extend(transmit.payload[segmenter.slice + 1..].iter().cloned());
+    }
+    segmenter.write_ip(&mut rest.header, left);
+    let transport = segmenter.transport;
+    let len = rest.header.len() - transport + left;
+    let pseudo = pseudo_sum(&rest.header[segmenter.network..], len).unwrap_or(0);
+    let tcp = &mut rest.header[transport..];
+    tcp[4..8].copy_from_slice(&segmenter.seq.to_be_bytes());
+    tcp[13] &= !CWR;
+    tcp[TCP_CHECKSUM..TCP_CHECKSUM + 2]
+        .copy_from_slice(&Accumulator::from_words(pseudo).folded().to_be_bytes());
+    if let Some(gso) = &mut rest.gso {
+        gso.segments = left.div_ceil(segmenter.size) as u16;
+    }
+    rest
+}
+
+/// The packets that a received frame stands for, finished: super-packets are cut, and checksums that were
+/// never computed are. `network` is where the IP header starts.
+pub fn packets_of(frame: &Frame, network: usize) -> Vec<Packet> {
+    let as_it_is = || {
+        let mut packet = Packet::default();
+        packet.payload.push(frame.head.clone());
+        packet.payload.extend(frame.frags.iter().cloned());
+        vec![packet]
+    };
+    if frame.segments <= 1 && frame.checksum != ChecksumState::Partial {
+        return as_it_is();
+    }
+    let Some((transport, header)) = tcp_of(&frame.head, network) else { return as_it_is() };
+    let mut transmit = Transmit {
+        header: frame.head[..header].iter().copied().collect(),
+        payload: SmallVec::new(),
+        gso: (frame.segments > 1).then_some(Gso { size: frame.segment_size, segments: frame.segments }),
+        checksum: Some(PartialChecksum { start: transport as u16, offset: TCP_CHECKSUM as u16 }),
+        network_offset: network as u8,
+        transport_offset: transport as u8,
+        device: frame.device,
+        reason: SendReason::Control,
+        token: Token::NONE,
+    };
+    transmit.payload.push(frame.head.slice(header..));
+    transmit.payload.extend(frame.frags.iter().cloned());
+    packets(&transmit).collect()
+}
+
+/// Where the TCP header of a packet starts and ends, when all of it fits an entry's header.
+fn tcp_of(head: &[u8], network: usize) -> Option<(usize, usize)> {
+    let ip = head.get(network..)?;
+    let transport = network
+        + match ip.first()? >> 4 {
+            4 if *ip.get(9)? == 6 => usize::from(ip[0] & 15) * 4,
+            6 if *ip.get(6)? == 6 => 40,
+            _ => return None,
+        };
+    let end = transport + usize::from(head.get(transport + 12)? >> 4) * 4;
+    (end >= transport + TCP_MIN && end <= head.len().min(MAX_HEADER)).then_some((transport, end))
 }
 
 /// The finished packets of one entry, side by side, for devices that carry many.
@@ -261,6 +332,21 @@ impl<'a> Segmenter<'a> {
         Some(packet)
     }
 
+    /// Passes over one segment.
+    fn skip(&mut self) {
+        let mut wanted = self.left.min(self.size);
+        self.seq = self.seq.wrapping_add(wanted as u32);
+        self.identification = self.identification.wrapping_add(1);
+        self.left -= wanted;
+        while wanted > 0 {
+            let part = wanted.min(self.transmit.payload[self.slice].len() - self.offset);
+            (wanted, self.offset) = (wanted - part, self.offset + part);
+            if self.offset == self.transmit.payload[self.slice].len() {
+                (self.slice, self.offset) = (self.slice + 1, 0);
+            }
+        }
+    }
+
     /// Moves the next `len` payload bytes over, shared, and sums them.
     #[inline]
     fn take_payload(&mut self, len: usize, mut into: impl FnMut(Bytes)) -> u16 {
@@ -339,5 +425,43 @@ pub fn linearise(transmit: &Transmit, into: &mut Vec<u8>) {
     }
     if field + 2 <= header_len {
         whole[field..field + 2].copy_from_slice(&total.finish().to_be_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use cauce_core::frame::DeviceId;
+
+    /// Sending the first segments and then the remainder is sending the whole.
+    #[test]
+    fn a_super_segment_may_be_sent_in_two_goes() {
+        let header: Vec<u8> = [
+            &[0x45, 0, 0x1f, 0x68, 0, 9, 0x40, 0, 64, 6, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2][..],
+            &[0x10, 0, 0, 80, 0xff, 0xff, 0xf0, 0, 0, 0, 0, 7, 0x50, 0x98, 1, 0, 0, 0, 0, 0],
+        ]
+        .concat();
+        let bytes = Bytes::from((0..8000u32).map(|at| at as u8).collect::<Vec<_>>());
+        let whole = Transmit {
+            header: header.into_iter().collect(),
+            payload: [bytes.slice(..1500), bytes.slice(1500..1501), bytes.slice(1501..)]
+                .into_iter()
+                .collect(),
+            gso: Some(Gso { size: 1460, segments: 6 }),
+            checksum: Some(PartialChecksum { start: 20, offset: 16 }),
+            network_offset: 0,
+            transport_offset: 20,
+            device: DeviceId(0),
+            reason: SendReason::Data,
+            token: Token::NONE,
+        };
+        let expected: Vec<Bytes> = packets(&whole).map(|packet| packet.to_bytes()).collect();
+        assert_eq!(expected.len(), 6);
+        for sent in 1..6 {
+            let rest = remainder(&whole, sent);
+            assert_eq!(rest.segments(), 6 - sent);
+            let again: Vec<Bytes> = packets(&rest).map(|packet| packet.to_bytes()).collect();
+            assert_eq!(again, expected[sent..], "{sent} sent");
+        }
     }
 }

@@ -2,3 +2,5 @@
 #![allow(unsafe_code)]
 
 pub mod checksum;
+pub(crate) mod packet_socket;
+pub(crate) mod tuntap;
