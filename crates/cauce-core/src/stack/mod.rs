@@ -10,6 +10,7 @@ pub mod fragments;
 pub mod listeners;
 pub mod memory;
 pub mod metrics_cache;
+pub mod neighbours;
 pub mod path_mtu_cache;
 pub mod ports;
 pub mod rate_limit;
