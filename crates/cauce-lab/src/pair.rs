@@ -27,6 +27,8 @@ pub struct PairOptions {
     pub host_mtu: Option<u32>,
     /// The sender of a packet that is too long is told by ICMP.
     pub tells_too_big: bool,
+    /// Stacks hand super-segments to their interfaces, which are cut up before the link.
+    pub super_segments: bool,
     /// The direction from B to A, where it differs.
     pub back: Option<LinkOptions>,
     /// Faults from A to B and from B to A.
@@ -45,6 +47,7 @@ impl Default for PairOptions {
             mtu: 1500,
             host_mtu: None,
             tells_too_big: true,
+            super_segments: true,
             back: None,
             faults: [FaultOptions::default(); 2],
         }
