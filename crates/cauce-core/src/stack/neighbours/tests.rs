@@ -274,3 +274,36 @@ fn frames_for_others_and_other_protocols() {
     let (neighbours, routes) = (&mut world.neighbours, &world.routes);
     assert_eq!(world.context.with(|ctx| neighbours.input(&tun, routes, ctx)), LinkInput::Ip(0));
 }
+
+mod hostile {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Whatever a station sends ends in a verdict, within bounds.
+        #[test]
+        fn any_frame_is_survived(
+            frames in prop::collection::vec((prop::collection::vec(any::<u8>(), 0..100), 0u8..4), 1..40)
+        ) {
+            let mut world = World::new();
+            world.context.sysctl.neigh_gc_thresh3 = 4;
+            world.send("10.0.0.2");
+            for (mut bytes, kind) in frames {
+                if let Some(link) = bytes.first_chunk_mut::<14>() {
+                    let ethertype = [ethertype::ARP, ethertype::IPV6, ethertype::IPV4, 7][usize::from(kind)];
+                    EthernetHeader { dst: OWN, src: PEER, ethertype }.emit(link);
+                }
+                if kind == 0 && bytes.len() >= 22 {
+                    let operation = 1 + (bytes[21] & 1);
+                    bytes[14..22].copy_from_slice(&[0, 1, 8, 0, 6, 4, 0, operation]);
+                }
+                world.input(&bytes);
+                prop_assert!(world.neighbours.len() <= 4);
+            }
+            while world.neighbours.deadline().is_some() {
+                world.time_out();
+            }
+            prop_assert!(world.neighbours.timers.is_empty());
+        }
+    }
+}

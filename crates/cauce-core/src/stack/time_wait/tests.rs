@@ -227,3 +227,30 @@ fn s50_takeover_by_an_active_open() {
     assert!(world.takeover(index, true).is_some());
     assert_eq!(TimeWaits::length(&world.context.sysctl), Duration::from_secs(60));
 }
+
+mod hostile {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// P-230: no segment makes a record forget its numbers, and only an acceptable reset ends it.
+        #[test]
+        fn any_segment_leaves_the_record_intact(
+            segments in prop::collection::vec((any::<u32>(), 0u16..512, 0u32..3000, any::<Option<u32>>()), 1..40),
+            ts in any::<Option<u32>>()
+        ) {
+            let mut world = World::new();
+            let index = world.insert(Substate::TimeWait, ts);
+            for (seq, flags, len, ts) in segments {
+                let (seq, flags) = (Seq(seq), Flags(flags));
+                let verdict = world.arrives(index, flags, seq, len, ts);
+                if verdict == TwVerdict::Remove {
+                    prop_assert!(flags.contains(Flags::RST) && seq == RCV_NXT);
+                }
+                prop_assert!(verdict != TwVerdict::Reset);
+                let ack = world.records.ack(index, world.context.now).unwrap();
+                prop_assert_eq!((ack.seq, ack.ack), (SND_NXT, RCV_NXT));
+            }
+        }
+    }
+}
