@@ -1,1 +1,0 @@
-//! Scripted tests of recovery.
