@@ -37,7 +37,7 @@ pub enum TwVerdict {
         /// The record's time begins anew.
         restart: bool,
     },
-    /// Send [`TimeWaits::ack`].
+    /// Send [`TimeWaits::ack`](super::TimeWaits::ack).
     Ack {
         /// The record's time begins anew.
         restart: bool,
@@ -47,7 +47,7 @@ pub enum TwVerdict {
     /// Remove the record in silence.
     Remove,
     /// A new connection of the same tuple: remove the record and hand the SYN to the listener with this ISS.
-    /// Without a listener: [`TimeWaits::ack`] is sent and the record stays.
+    /// Without a listener: [`TimeWaits::ack`](super::TimeWaits::ack) is sent and the record stays.
     Reopen {
         /// The ISS that the new connection must use.
         iss: Seq,
