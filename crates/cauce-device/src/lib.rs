@@ -2,7 +2,7 @@
 //!
 //! A [`Device`] moves packets and nothing else. What the engine leaves to it (checksums, segmentation) it
 //! does itself or hands to the kernel; what it cannot send stays in the batch. The one loop body that
-//! joins a stack and a device is `pump`.
+//! joins a stack and a device is in [`pump`].
 //!
 //! `unsafe` lives in the private module `sys` only.
 #![deny(unsafe_code)]
@@ -16,11 +16,13 @@ pub mod packet;
 mod packet_io;
 pub mod pipe;
 pub mod pool;
+pub mod pump;
 pub mod setup;
 mod sys;
 pub mod tap;
 pub mod tun;
 pub mod vnet;
+pub mod wrap;
 
 pub use af_packet::{AfPacket, AfPacketOptions};
 pub use device::{Capabilities, Device, DeviceCounters, Medium};

@@ -1,0 +1,4 @@
+//! Devices around devices: they watch what passes and change nothing.
+
+pub mod pcap;
+pub mod trace;
