@@ -170,6 +170,11 @@ impl Batch {
         self.queue.push_front(transmit);
     }
 
+    /// Takes all entries from the `at`th on.
+    pub fn split_off(&mut self, at: usize) -> VecDeque<Transmit> {
+        self.queue.split_off(at.min(self.queue.len()))
+    }
+
     /// The oldest entry.
     pub fn front(&self) -> Option<&Transmit> {
         self.queue.front()

@@ -1,12 +1,15 @@
 //! What the stack lends to the rooms below it for the length of one call.
 
+use crate::batch::Transmit;
 use crate::counters::{Counter, Counters};
 use crate::drop_reason::DropReason;
 use crate::rng::Rng;
 use crate::stack::memory::Memory;
+use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
 use crate::trace::Trace;
+use alloc::collections::VecDeque;
 
 /// The time, the settings and the shared accounts, lent downwards.
 ///
@@ -24,6 +27,10 @@ pub struct Context<'a> {
     pub memory: &'a mut Memory,
     /// The event trace; free when off.
     pub trace: &'a mut Trace,
+    /// Answers owed to single segments, in the order in which they came to be owed.
+    pub replies: &'a mut VecDeque<Transmit>,
+    /// The stack-wide budget of challenge ACKs.
+    pub challenges: &'a mut ChallengeAcks,
 }
 
 impl Context<'_> {

@@ -1,1 +1,347 @@
-//! To be written.
+//! One connection: the transmission control block of RFC 9293 3.3.1 and what changes it as a whole.
+//!
+//! The block is a row of managers, each with its own state and rules: `recv` (what arrived and which window
+//! to offer), `write` (bytes to send), `recovery` (what is lost), `cong` (how much may be in flight), timers,
+//! options. Segments act on it in `segment_arrives`, user calls in [`user_calls`], deadlines in [`timeouts`];
+//! what may leave now is decided in `send`. A connection never looks at other connections or at the stack.
+
+pub mod closing;
+pub mod ending;
+pub mod keepalive;
+pub mod negotiated;
+pub mod opening;
+pub mod options;
+pub mod path;
+pub mod state;
+pub mod stats;
+pub mod timeouts;
+pub mod timers;
+pub mod timestamps;
+pub mod user_calls;
+
+use crate::addr::FlowKey;
+use crate::congestion::view::SenderView;
+use crate::congestion::window::Congestion;
+use crate::congestion::{self, INFINITE_SSTHRESH};
+use crate::context::Context;
+use crate::receive::{PathTimes, Receiver};
+use crate::recovery::{Env, Recovery, SenderState, Settings};
+use crate::send::write_queue::WriteQueue;
+use crate::socket::SocketId;
+use crate::socket::errno::Errno;
+use crate::socket::options::SocketOptions;
+use crate::stack::PortHold;
+use crate::sysctl::Profile;
+use crate::time::Instant;
+use crate::trace::TraceEvent;
+use negotiated::Negotiated;
+use path::Path;
+use state::{Event, State};
+use stats::Stats;
+use timers::Timers;
+use timestamps::Timestamps;
+
+pub(crate) use opening::Setup;
+
+/// The send sequence variables of RFC 9293 3.3.1, as stream offsets.
+#[derive(Clone, Copy, Debug)]
+pub struct SendVariables {
+    /// The oldest unacknowledged offset.
+    pub una: u64,
+    /// The next offset to send.
+    pub nxt: u64,
+    /// The initial sequence number's offset.
+    pub iss: u64,
+    /// The window that the peer offers from `una`, in bytes.
+    pub wnd: u32,
+    /// The largest window that the peer ever offered.
+    pub max_wnd: u32,
+    /// The segment sequence number of the last window update (an offset of the peer's stream).
+    pub wl1: u64,
+    /// Just past the last urgent byte written; `una` or less when there is none (snd.up).
+    pub up: u64,
+    /// Just past the last segment sent that was smaller than the MSS (Minshall's Nagle).
+    pub small_end: u64,
+}
+
+/// Bits of [`Connection::pending`]: what the stack still has to do for a connection.
+pub(crate) mod pending {
+    /// Something may leave.
+    pub(crate) const OUTPUT: u8 = 1;
+    /// Readiness changed for the better: tell the user.
+    pub(crate) const EVENT: u8 = 2;
+    /// A pure acknowledgement is due.
+    pub(crate) const ACK: u8 = 4;
+    /// The SYN or SYN,ACK is to be sent.
+    pub(crate) const SYN: u8 = 8;
+    /// A tail-loss probe is to be sent.
+    pub(crate) const PROBE: u8 = 32;
+    /// A zero-window probe is to be sent.
+    pub(crate) const WINDOW_PROBE: u8 = 64;
+    /// A push overrides Nagle and cork once (TCP_NODELAY set, cork timer, uncork).
+    pub(crate) const FLUSH: u8 = 128;
+}
+
+/// Bits of [`Connection::flags`].
+pub(crate) mod flag {
+    /// No user owns the connection any more.
+    pub(crate) const ORPHAN: u16 = 1;
+    /// The user has shut down reading.
+    pub(crate) const RCV_SHUTDOWN: u16 = 2;
+    /// The user has shut down writing: a FIN follows the queued bytes.
+    pub(crate) const SND_SHUTDOWN: u16 = 4;
+    /// The FIN has been sent at least once; it lies at `write.end()`.
+    pub(crate) const FIN_SENT: u16 = 8;
+    /// The peer's FIN has been reached in sequence.
+    pub(crate) const FIN_RECEIVED: u16 = 16;
+    /// Opened by a user of this side.
+    pub(crate) const ACTIVE: u16 = 32;
+    /// A write found no room: tell the user when there is some.
+    pub(crate) const WANTS_ROOM: u16 = 64;
+    /// In the stack's list of connections with output.
+    pub(crate) const IN_READY: u16 = 128;
+    /// In the stack's list of events.
+    pub(crate) const IN_EVENTS: u16 = 256;
+    /// The IPv4-mapped or IPv6 view is what the user sees.
+    pub(crate) const V6_SOCKET: u16 = 512;
+    /// Counted in CurrEstab.
+    pub(crate) const COUNTED: u16 = 2048;
+    /// The last write asked for more to follow (MSG_MORE).
+    pub(crate) const MORE: u16 = 4096;
+    /// An urgent pointer of the peer is ahead of what was read; it lies at `rcv_up`.
+    pub(crate) const URGENT: u16 = 8192;
+    /// Entered in the stack's flow table.
+    pub(crate) const IN_FLOWS: u16 = 16384;
+    /// Waits in a listener's accept queue, or (for an active open) the user has not yet asked how it went.
+    pub(crate) const UNACCEPTED: u16 = 32768;
+    /// The same bit: a connection is never both.
+    pub(crate) const CONNECTING: u16 = UNACCEPTED;
+}
+
+/// What recovery is lent for one call, with the route's own values.
+pub(crate) fn env_of<'a>(path: &Path, cx: &'a mut Context<'_>) -> Env<'a> {
+    let mut settings = Settings::of(cx.sysctl);
+    if path.rto_min_us != 0 {
+        settings.rto_min_us = path.rto_min_us;
+    }
+    Env { now: cx.now, settings, counters: cx.counters }
+}
+
+/// A connection that is neither half-open nor in TIME-WAIT (those are compact records elsewhere).
+#[derive(Debug)]
+pub struct Connection {
+    pub(crate) id: SocketId,
+    pub(crate) key: FlowKey,
+    pub(crate) state: State,
+    pub(crate) pending: u8,
+    pub(crate) flags: u16,
+    pub(crate) error: Option<Errno>,
+    pub(crate) soft_error: Option<Errno>,
+    /// Payload bytes of a full segment now: path, peer and options allow no more.
+    pub(crate) mss: u16,
+    pub(crate) ip_id: u16,
+    pub(crate) hold: PortHold,
+    pub(crate) keepalive_probes: u8,
+    pub(crate) window_probes: u8,
+    pub(crate) persist_backoff: u8,
+    pub(crate) negotiated: Negotiated,
+    pub(crate) snd: SendVariables,
+    pub(crate) rcv_up: u64,
+    pub(crate) ts: Timestamps,
+    pub(crate) last_oow_ack: u32,
+    /// Since when sent data, or data behind a zero window, has waited (O-13, R2).
+    pub(crate) stalled_since: Instant,
+    /// When enforced pacing last let something go.
+    pub(crate) paced_at: Instant,
+    /// The offset of the peer's SYN.
+    pub(crate) irs: u64,
+    pub(crate) path: Path,
+    pub(crate) write: WriteQueue,
+    pub(crate) recv: Receiver,
+    pub(crate) recovery: Recovery,
+    pub(crate) cong: Congestion,
+    pub(crate) timers: Timers,
+    pub(crate) stats: Stats,
+    pub(crate) options: SocketOptions,
+    /// Bytes charged to the stack's memory account for the write queue.
+    pub(crate) charged: u32,
+}
+
+impl Connection {
+    pub(crate) fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    pub(crate) fn set(&mut self, flag: u16) {
+        self.flags |= flag;
+    }
+
+    pub(crate) fn clear(&mut self, flag: u16) {
+        self.flags &= !flag;
+    }
+
+    pub(crate) fn is_pending(&self, bit: u8) -> bool {
+        self.pending & bit != 0
+    }
+
+    /// Asks for what `bits` name; anything to send implies output.
+    pub(crate) fn want(&mut self, bits: u8) {
+        self.pending |= bits;
+        if bits & !pending::EVENT != 0 {
+            self.pending |= pending::OUTPUT;
+        }
+    }
+
+    pub(crate) fn done(&mut self, bits: u8) {
+        self.pending &= !bits;
+    }
+
+    /// Moves along the table of `state`. An event without meaning in this state changes nothing.
+    pub(crate) fn transition(&mut self, event: Event, cx: &mut Context<'_>) {
+        let Some(next) = self.state.after(event) else { return };
+        if next == self.state {
+            return;
+        }
+        let (from, to) = (self.state, next);
+        self.state = next;
+        self.count_established(cx);
+        self.want(pending::EVENT);
+        cx.trace.emit(cx.now, Some(self.id), || TraceEvent::StateChange {
+            from: from.name(),
+            to: to.name(),
+            reason: event.name(),
+        });
+    }
+
+    /// Keeps CurrEstab, the gauge of connections in ESTABLISHED or CLOSE-WAIT.
+    fn count_established(&mut self, cx: &mut Context<'_>) {
+        let counts = self.state.can_send();
+        if counts && !self.has(flag::COUNTED) {
+            self.set(flag::COUNTED);
+            cx.counters.add(crate::counters::Counter::CurrEstab, 1);
+        } else if !counts && self.has(flag::COUNTED) {
+            self.clear(flag::COUNTED);
+            cx.counters.sub(crate::counters::Counter::CurrEstab, 1);
+        }
+    }
+
+    /// The offset of our FIN: just past the last byte written.
+    pub(crate) fn fin_offset(&self) -> u64 {
+        self.write.end()
+    }
+
+    /// True when everything we sent, the FIN too, is acknowledged.
+    pub(crate) fn fin_acked(&self) -> bool {
+        self.has(flag::FIN_SENT) && self.snd.una > self.fin_offset()
+    }
+
+    /// The first offset beyond the peer's window.
+    pub(crate) fn window_end(&self) -> u64 {
+        self.snd.una + u64::from(self.snd.wnd)
+    }
+
+    /// Bytes written and not sent yet.
+    pub(crate) fn unsent(&self) -> u64 {
+        self.write.end().saturating_sub(self.snd.nxt)
+    }
+
+    /// A copy of the sender's state for congestion control.
+    pub(crate) fn view(&self, now: Instant) -> SenderView {
+        let limited = self.cong.is_cwnd_limited();
+        self.recovery.view(now, self.snd.una, self.snd.nxt, u32::from(self.mss), limited)
+    }
+
+    /// What recovery is lent for one call.
+    pub(crate) fn env<'a>(&self, cx: &'a mut Context<'_>) -> Env<'a> {
+        env_of(&self.path, cx)
+    }
+
+    /// The sender's variables that recovery's timers look at.
+    pub(crate) fn sender_state(&self) -> SenderState {
+        SenderState {
+            snd_una: self.snd.una,
+            snd_nxt: self.snd.nxt,
+            mss: u32::from(self.mss),
+            cwnd_limited: self.cong.is_cwnd_limited(),
+            syn_sent: self.state == State::SynSent,
+            established: self.state == State::Established,
+            initial_slow_start: self.cong.ssthresh() == INFINITE_SSTHRESH,
+            user_timeout: None,
+        }
+    }
+
+    /// The settings of congestion control.
+    pub(crate) fn congestion_settings(&self, cx: &Context<'_>) -> congestion::Settings {
+        let initial = match self.path.initcwnd {
+            0 => cx.sysctl.tcp_init_cwnd.max(1),
+            segments => u32::from(segments),
+        };
+        congestion::Settings::of(cx.sysctl, Profile::Linux618, initial)
+    }
+
+    /// What the receiver needs to know of the path.
+    pub(crate) fn path_times(&self, cx: &Context<'_>) -> PathTimes {
+        PathTimes {
+            srtt_us: self.recovery.srtt_us(),
+            rto_us: self.recovery.rto().as_micros(),
+            rto_min_us: if self.path.rto_min_us != 0 {
+                self.path.rto_min_us
+            } else {
+                cx.sysctl.tcp_rto_min_us
+            },
+        }
+    }
+
+    /// Segments sent under a larger MSS do not fit any more: they are lost, though not by congestion.
+    pub(crate) fn resend_oversized(&mut self, old_mss: u16, cx: &mut Context<'_>) {
+        let (new, state) = (u32::from(self.mss), self.sender_state());
+        let view = self.view(cx.now);
+        self.cong.mss_changed(u32::from(old_mss), new, &view);
+        self.recovery.mtu_reduced(new, &state, &mut env_of(&self.path, cx), &mut self.cong);
+        self.want(pending::OUTPUT);
+    }
+
+    /// A packet of this connection has left its device.
+    pub(crate) fn left_device(&mut self, _bytes: u32) {}
+
+    /// Recomputes the MSS from path, peer and options (P-046, P-053, S-73).
+    pub(crate) fn sync_mss(&mut self, cx: &Context<'_>) {
+        let headers = self.path.network_header() + 20;
+        let by_path = self.path.mtu.saturating_sub(headers);
+        let mut mss = by_path.min(self.negotiated.peer_mss);
+        if self.options.max_segment != 0 {
+            mss = mss.min(self.options.max_segment);
+        }
+        let least = (cx.sysctl.tcp_min_snd_mss as u32).clamp(1, 65535) as u16;
+        let space = self.negotiated.option_space();
+        self.mss = mss.max(least).saturating_sub(space).max(1);
+    }
+
+    /// Ends the connection: queues flushed, timers stopped, the error kept for the user.
+    pub(crate) fn destroy(&mut self, error: Option<Errno>, cx: &mut Context<'_>) {
+        if self.error.is_none() {
+            self.error = error;
+        }
+        self.transition(Event::Reset, cx);
+        self.state = State::Closed;
+        self.count_established(cx);
+        self.set(flag::RCV_SHUTDOWN | flag::SND_SHUTDOWN);
+        self.write.clear();
+        self.recovery.clear();
+        self.timers.stop_all();
+        self.settle_memory(cx);
+        self.pending = pending::EVENT;
+    }
+
+    /// Brings the memory account in line with the write queue.
+    pub(crate) fn settle_memory(&mut self, cx: &mut Context<'_>) {
+        let now = self.write.len().min(u32::MAX as usize) as u32;
+        if now > self.charged {
+            // The bytes are there already: the limit was asked before they were taken.
+            cx.memory.charge_forced(u64::from(now - self.charged));
+        } else {
+            cx.memory.release(u64::from(self.charged - now));
+        }
+        self.charged = now;
+    }
+}

@@ -2,5 +2,6 @@
 
 pub mod accept_queue;
 pub mod isn;
+pub mod listener;
 pub mod syn_cookie;
 pub mod syn_queue;

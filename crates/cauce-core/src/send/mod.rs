@@ -1,3 +1,14 @@
-//! To be written.
+//! Sending: what may leave now, and in which segments (RFC 9293 3.8.6, 3.8.7).
+//!
+//! [`output`] asks, in order, every room that has a say: the peer's window, the congestion window, Nagle,
+//! pacing; each answer lives in its own file. [`segmentize`] turns a decision into headers and slices. Bytes
+//! live in [`write_queue`], what was sent in [`retransmit_queue`].
+
+pub mod nagle;
+pub mod output;
 pub mod pacing;
+pub mod persist;
 pub mod retransmit_queue;
+pub mod segmentize;
+pub mod window;
+pub mod write_queue;

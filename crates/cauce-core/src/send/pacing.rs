@@ -164,6 +164,11 @@ pub struct PacingGate {
 }
 
 impl PacingGate {
+    /// A gate that lets the first segment go at once.
+    pub const fn open() -> Self {
+        PacingGate { next: Instant::ZERO }
+    }
+
     /// When sending must wait, the moment at which it may go on.
     pub fn blocked_until(&self, now: Instant) -> Option<Instant> {
         (self.next > now).then_some(self.next)

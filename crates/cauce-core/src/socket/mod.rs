@@ -1,5 +1,284 @@
-//! Sockets.
+//! Sockets: the user's calls and their POSIX meaning, still without IO (RFC 9293 3.9.1; REQUIREMENTS 3).
+//!
+//! A [`Socket`] is a view on one socket of a [`Stack`] for the length of a call. No call here waits: what
+//! cannot be done now says `EAGAIN` or `EINPROGRESS`, and [`Stack::poll_event`] tells when to try again.
+//! tokio streams, descriptors and virtual time are thin layers over these calls.
+
+pub mod errno;
+pub mod options;
+pub mod readiness;
+pub mod tcp_info;
+
+use crate::stack::{PortHold, Stack};
+use crate::sysctl::AlgorithmName;
+use crate::time::Instant;
+use bytes::Bytes;
+use core::net::SocketAddr;
+use errno::Errno;
+use options::{SocketOption, SocketOptions};
+use readiness::Readiness;
+use tcp_info::TcpInfo;
+
+pub use crate::connection::user_calls::ReadFlags;
+
 slotmap::new_key_type! {
     /// Names a socket of one stack. A stale id never names another socket.
     pub struct SocketId;
+}
+
+/// The address family of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Family {
+    /// AF_INET.
+    V4,
+    /// AF_INET6; unless IPV6_V6ONLY is set it speaks IPv4 too, in mapped addresses.
+    V6,
+}
+
+/// Which directions to shut down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// SHUT_RD.
+    Read,
+    /// SHUT_WR.
+    Write,
+    /// SHUT_RDWR.
+    Both,
+}
+
+/// A socket that is neither listening nor connected.
+#[derive(Debug)]
+pub(crate) struct Idle {
+    pub(crate) family: Family,
+    pub(crate) options: SocketOptions,
+    pub(crate) bound: Option<crate::stack::listeners::ListenAddr>,
+    pub(crate) hold: PortHold,
+    pub(crate) algorithm: Option<AlgorithmName>,
+}
+
+/// The user's calls on one socket.
+///
+/// ```
+/// use cauce_core::socket::{Family, errno::Errno};
+/// use cauce_core::stack::Stack;
+/// use cauce_core::sysctl::Sysctls;
+/// use cauce_core::time::Instant;
+/// let mut n = 0u64;
+/// let mut stack = Stack::new(Sysctls::default(), Box::new(move || { n += 1; n }));
+/// let id = stack.open(Family::V4).unwrap();
+/// let mut buffer = [0; 16];
+/// assert_eq!(stack.socket(id).recv(Instant::ZERO, &mut buffer), Err(Errno::ENOTCONN));
+/// ```
+#[derive(Debug)]
+pub struct Socket<'a> {
+    stack: &'a mut Stack,
+    id: SocketId,
+}
+
+impl<'a> Socket<'a> {
+    pub(crate) fn new(stack: &'a mut Stack, id: SocketId) -> Self {
+        Socket { stack, id }
+    }
+
+    /// Binds to a local address and port; port 0 chooses one.
+    ///
+    /// # Errors
+    /// `EAFNOSUPPORT`, `EADDRNOTAVAIL` (not an address of this stack), `EADDRINUSE`, `EINVAL` (bound already).
+    pub fn bind(&mut self, addr: SocketAddr) -> Result<(), Errno> {
+        self.stack.bind(self.id, addr)
+    }
+
+    /// Listens for connections, or changes the backlog of a listener. An unbound socket gets a port.
+    ///
+    /// # Errors
+    /// `EINVAL` on a connected socket, `EADDRINUSE`.
+    pub fn listen(&mut self, backlog: u32) -> Result<(), Errno> {
+        self.stack.listen(self.id, backlog)
+    }
+
+    /// Listens on every port of the bound address, or of every address: a transparent proxy's listener. The
+    /// accepted socket's local address is the one that the peer wanted to reach.
+    ///
+    /// # Errors
+    /// `EINVAL` unless the socket is fresh and IP_TRANSPARENT is set.
+    pub fn listen_any(&mut self, backlog: u32) -> Result<(), Errno> {
+        self.stack.listen_any(self.id, backlog)
+    }
+
+    /// Takes the oldest connection that is ready.
+    ///
+    /// # Errors
+    /// `EAGAIN` when there is none, `EINVAL` when the socket does not listen.
+    pub fn accept(&mut self, now: Instant) -> Result<SocketId, Errno> {
+        self.stack.accept(self.id, now)
+    }
+
+    /// Starts to connect, or tells how it went.
+    ///
+    /// # Errors
+    /// `EINPROGRESS` when the handshake has begun, `EALREADY` while it lasts, `EISCONN` afterwards (the first
+    /// call after success returns `Ok`), the handshake's error, `ENETUNREACH`, `EHOSTUNREACH`,
+    /// `EADDRNOTAVAIL` when no local port is left.
+    pub fn connect(&mut self, now: Instant, remote: SocketAddr) -> Result<(), Errno> {
+        self.stack.connect(self.id, now, remote)
+    }
+
+    /// Copies bytes into the send buffer. Returns how many it took.
+    ///
+    /// # Errors
+    /// `EAGAIN` when the buffer is full, `EPIPE`, or the connection's error.
+    pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<usize, Errno> {
+        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, cx| conn.send(data, false, cx))
+    }
+
+    /// As [`Socket::send`], announcing that more follows at once (MSG_MORE).
+    ///
+    /// # Errors
+    /// As [`Socket::send`].
+    pub fn send_more(&mut self, now: Instant, data: &[u8]) -> Result<usize, Errno> {
+        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, cx| conn.send(data, true, cx))
+    }
+
+    /// Takes bytes over without a copy, as far as there is room; the rest stays in `data`.
+    ///
+    /// # Errors
+    /// As [`Socket::send`].
+    pub fn send_bytes(&mut self, now: Instant, data: &mut Bytes) -> Result<usize, Errno> {
+        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, cx| conn.send_bytes(data, cx))
+    }
+
+    /// Reads into `buffer`; 0 is the end of the stream.
+    ///
+    /// # Errors
+    /// `EAGAIN` when nothing has arrived, `ENOTCONN`, or the connection's error.
+    pub fn recv(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.recv_with(now, buffer, ReadFlags::default())
+    }
+
+    /// Reads without taking the bytes away (MSG_PEEK).
+    ///
+    /// # Errors
+    /// As [`Socket::recv`].
+    pub fn peek(&mut self, now: Instant, buffer: &mut [u8]) -> Result<usize, Errno> {
+        self.recv_with(now, buffer, ReadFlags { peek: true, ..ReadFlags::default() })
+    }
+
+    /// Reads as `flags` say.
+    ///
+    /// # Errors
+    /// As [`Socket::recv`].
+    pub fn recv_with(&mut self, now: Instant, buffer: &mut [u8], flags: ReadFlags) -> Result<usize, Errno> {
+        let max = buffer.len();
+        let mut filled = 0;
+        self.stack.with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| {
+            let mut sink = |bytes: &[u8]| {
+                let take = bytes.len().min(buffer.len() - filled);
+                buffer[filled..filled + take].copy_from_slice(&bytes[..take]);
+                filled += take;
+                take
+            };
+            conn.receive(max, flags, &mut sink, cx)
+        })
+    }
+
+    /// Takes the next run of bytes without a copy, at most `max`; empty at the end of the stream.
+    ///
+    /// # Errors
+    /// As [`Socket::recv`].
+    pub fn recv_bytes(&mut self, now: Instant, max: usize) -> Result<Bytes, Errno> {
+        self.stack.with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| conn.receive_bytes(max, cx))
+    }
+
+    /// Closes one or both directions.
+    ///
+    /// # Errors
+    /// `ENOTCONN` when there is no connection.
+    pub fn shutdown(&mut self, now: Instant, how: Shutdown) -> Result<(), Errno> {
+        self.stack.shutdown(self.id, now, how)
+    }
+
+    /// Lets go of the socket: what was written is still delivered, unless SO_LINGER says otherwise or unread
+    /// bytes are thrown away, which resets. The id is stale afterwards.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn close(&mut self, now: Instant) -> Result<(), Errno> {
+        self.stack.close(self.id, now)
+    }
+
+    /// Resets the connection and lets go of the socket (ABORT).
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn abort(&mut self, now: Instant) -> Result<(), Errno> {
+        self.stack.abort(self.id, now)
+    }
+
+    /// What poll(2) would say.
+    pub fn readiness(&self) -> Readiness {
+        self.stack.readiness(self.id)
+    }
+
+    /// Takes the pending error away (SO_ERROR), then the soft one.
+    pub fn take_error(&mut self) -> Option<Errno> {
+        self.stack.take_error(self.id)
+    }
+
+    /// Changes an option.
+    ///
+    /// # Errors
+    /// `EINVAL` for a value out of range or a state in which the option cannot be set.
+    pub fn set_option(&mut self, now: Instant, option: SocketOption) -> Result<(), Errno> {
+        self.stack.set_option(self.id, now, option)
+    }
+
+    /// The options as they are.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn options(&self) -> Result<&SocketOptions, Errno> {
+        self.stack.options(self.id)
+    }
+
+    /// Chooses the congestion control by name (TCP_CONGESTION).
+    ///
+    /// # Errors
+    /// `ENOENT` for a name that nobody registered.
+    pub fn set_congestion(&mut self, now: Instant, name: &str) -> Result<(), Errno> {
+        self.stack.set_congestion(self.id, now, name)
+    }
+
+    /// The local address.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id, `EINVAL` before anything gave the socket one.
+    pub fn local_addr(&self) -> Result<SocketAddr, Errno> {
+        self.stack.local_addr(self.id)
+    }
+
+    /// The peer's address.
+    ///
+    /// # Errors
+    /// `ENOTCONN` without a connection.
+    pub fn peer_addr(&self) -> Result<SocketAddr, Errno> {
+        self.stack.peer_addr(self.id)
+    }
+
+    /// The state and the counts of the connection (STATUS, TCP_INFO).
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn tcp_info(&self, now: Instant) -> Result<TcpInfo, Errno> {
+        self.stack.tcp_info(self.id, now)
+    }
+
+    /// Bytes that can be read without waiting (SIOCINQ).
+    pub fn bytes_to_read(&self) -> usize {
+        self.stack.connection(self.id).map_or(0, |conn| conn.recv.readable())
+    }
+
+    /// Bytes written and not acknowledged, and of those the ones not sent yet (SIOCOUTQ, SIOCOUTQNSD).
+    pub fn bytes_queued(&self) -> (usize, usize) {
+        self.stack.connection(self.id).map_or((0, 0), |conn| (conn.write.len(), conn.unsent() as usize))
+    }
 }

@@ -3,9 +3,11 @@
 use crate::context::Context;
 use crate::counters::Counters;
 use crate::stack::memory::Memory;
+use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
 use crate::trace::Trace;
+use alloc::collections::VecDeque;
 
 /// What a context borrows from.
 pub(crate) struct World {
@@ -36,6 +38,8 @@ impl World {
             rng: &mut rng,
             memory: &mut self.memory,
             trace: &mut Trace::off(),
+            replies: &mut VecDeque::new(),
+            challenges: &mut ChallengeAcks::default(),
         })
     }
 }

@@ -1,0 +1,213 @@
+//! How a connection comes into being: by an active open, or out of a half-open record
+//! (RFC 9293 3.10.1, 3.10.7.3, 3.10.7.4; P-002, P-012, P-046, P-080).
+
+use super::negotiated::Negotiated;
+use super::path::Path;
+use super::state::State;
+use super::stats::Stats;
+use super::timers::Timers;
+use super::timestamps::Timestamps;
+use super::{Connection, SendVariables, env_of, flag, pending};
+use crate::addr::FlowKey;
+use crate::congestion::Algorithm;
+use crate::congestion::window::Congestion;
+use crate::context::Context;
+use crate::listen::syn_queue::{HalfOpen, HalfOpenFlags};
+use crate::receive::{InitialWindow, Receiver, ReceiverConfig, WindowRequest, initial_window};
+use crate::recovery::Recovery;
+use crate::send::write_queue::WriteQueue;
+use crate::socket::SocketId;
+use crate::socket::options::{SocketOptions, flag as option};
+use crate::stack::PortHold;
+use crate::sysctl::Sysctls;
+use crate::time::Instant;
+
+/// What the stack has decided before a connection exists.
+pub(crate) struct Setup {
+    pub(crate) id: SocketId,
+    pub(crate) key: FlowKey,
+    pub(crate) path: Path,
+    pub(crate) hold: PortHold,
+    pub(crate) options: SocketOptions,
+    pub(crate) v6_socket: bool,
+    /// The offset of our SYN.
+    pub(crate) iss: u64,
+    pub(crate) ts_offset: u32,
+    pub(crate) algorithm: Algorithm,
+}
+
+/// The MSS that a SYN announces: what the interface carries, less fixed headers (RFC 6691), or what the
+/// user or the route asks for.
+pub(crate) fn advertised_mss(path: &Path, options: &SocketOptions) -> u16 {
+    let fits = path.mtu.saturating_sub(path.network_header() + 20).max(1);
+    let fits = if path.advmss != 0 { fits.min(path.advmss) } else { fits };
+    if options.max_segment != 0 { fits.min(options.max_segment) } else { fits }
+}
+
+/// The window and the scale of our SYN or SYN,ACK.
+pub(crate) fn opening_window(
+    options: &SocketOptions,
+    path: &Path,
+    mss: u16,
+    scaling: bool,
+    sysctl: &Sysctls,
+) -> InitialWindow {
+    let request = WindowRequest {
+        rcvbuf: options.recv_buffer,
+        rcvbuf_locked: options.has(option::RCVBUF_LOCK),
+        clamp: options.window_clamp,
+        mss,
+        scaling,
+        initrwnd: u32::from(path.initrwnd),
+        adv_win_scale: false,
+    };
+    initial_window(&request, sysctl)
+}
+
+impl Connection {
+    /// CLOSED to SYN-SENT: the SYN is asked for.
+    pub(crate) fn active(setup: Setup, cx: &mut Context<'_>) -> Connection {
+        let mss = advertised_mss(&setup.path, &setup.options);
+        let scaling = cx.sysctl.tcp_window_scaling != 0;
+        let window = opening_window(&setup.options, &setup.path, mss, scaling, cx.sysctl);
+        let negotiated = Negotiated::offer(cx.sysctl, mss, window.scale);
+        let mut conn = Connection::build_block(setup, negotiated, 1 << 32, window, cx);
+        conn.state = State::SynSent;
+        conn.set(flag::ACTIVE);
+        conn.stalled_since = cx.now;
+        conn.want(pending::SYN);
+        conn
+    }
+
+    /// A half-open record whose handshake ends becomes a connection in SYN-RECEIVED; the segment that ends
+    /// it is processed next.
+    pub(crate) fn passive(setup: Setup, record: &HalfOpen, cx: &mut Context<'_>) -> Connection {
+        let scaling = record.flags.contains(HalfOpenFlags::WINDOW_SCALE);
+        let timestamps = record.flags.contains(HalfOpenFlags::TIMESTAMPS);
+        let negotiated = Negotiated {
+            window_scaling: scaling,
+            timestamps,
+            sack: record.flags.contains(HalfOpenFlags::SACK),
+            rcv_scale: record.rcv_wscale,
+            snd_scale: record.snd_wscale,
+            peer_mss: record.peer_mss,
+            advertised_mss: record.advertised_mss,
+        };
+        let irs = (1u64 << 32) + u64::from(record.irs);
+        let mss = record.advertised_mss;
+        let opening = opening_window(&setup.options, &setup.path, mss, scaling, cx.sysctl);
+        let window = InitialWindow { window: record.rcv_wnd, scale: record.rcv_wscale, ..opening };
+        let mut conn = Connection::build_block(setup, negotiated, irs, window, cx);
+        conn.state = State::SynReceived;
+        if timestamps {
+            conn.ts.store(record.ts_recent, cx.now);
+        }
+        conn.snd.nxt = conn.snd.iss + 1;
+        conn.sync_mss(cx);
+        conn.sample_syn_ack(record, cx);
+        conn
+    }
+
+    /// The SYN,ACK left before the connection existed; its acknowledgement is the first RTT sample, unless
+    /// it had to be repeated (Karn).
+    fn sample_syn_ack(&mut self, record: &HalfOpen, cx: &mut Context<'_>) {
+        let rtt = cx.now.micros_since(record.first_sent).clamp(1, u64::from(u32::MAX)) as u32;
+        let sample = (record.retransmits == 0).then_some(rtt);
+        let nxt = self.snd.nxt;
+        let env = self.env(cx);
+        self.recovery.on_established(sample, nxt, nxt, &env);
+    }
+
+    fn build_block(
+        setup: Setup,
+        negotiated: Negotiated,
+        irs: u64,
+        window: InitialWindow,
+        cx: &mut Context<'_>,
+    ) -> Connection {
+        let iss = setup.iss;
+        let initial = match setup.path.initcwnd {
+            0 => cx.sysctl.tcp_init_cwnd.max(1),
+            segments => u32::from(segments),
+        };
+        let config = Self::receiver_config_of(&setup.options, &negotiated, window);
+        let mut recovery = Recovery::new(&env_of(&setup.path, cx).settings);
+        recovery.set_sack(negotiated.sack);
+        let mut cong = Congestion::new(initial, setup.algorithm, cx.now);
+        cong.set_max_pacing_rate(setup.options.max_pacing_rate());
+        let mut conn = Connection {
+            id: setup.id,
+            key: setup.key,
+            state: State::Closed,
+            pending: 0,
+            flags: if setup.v6_socket { flag::V6_SOCKET } else { 0 },
+            error: None,
+            soft_error: None,
+            mss: 0,
+            ip_id: cx.rng.next_u64() as u16,
+            hold: setup.hold,
+            keepalive_probes: 0,
+            window_probes: 0,
+            persist_backoff: 0,
+            negotiated,
+            snd: SendVariables {
+                una: iss,
+                nxt: iss,
+                iss,
+                wnd: 0,
+                max_wnd: 0,
+                wl1: irs,
+                up: iss,
+                small_end: iss,
+            },
+            rcv_up: 0,
+            ts: Timestamps::new(setup.ts_offset),
+            last_oow_ack: 0,
+            stalled_since: cx.now,
+            paced_at: Instant::ZERO,
+            irs,
+            path: setup.path,
+            write: WriteQueue::new(iss + 1),
+            recv: Receiver::new(irs, &config, cx),
+            recovery,
+            cong,
+            timers: Timers::new(),
+            stats: Stats::new(cx.now),
+            options: setup.options,
+            charged: 0,
+        };
+        conn.sync_mss(cx);
+        conn
+    }
+
+    /// The receiver of a connection whose peer's SYN has just told what he can do.
+    pub(crate) fn new_receiver(&self, irs: u64, cx: &mut Context<'_>) -> Receiver {
+        let scaling = self.negotiated.window_scaling;
+        let mss = self.negotiated.advertised_mss;
+        let offered =
+            opening_window(&self.options, &self.path, mss, cx.sysctl.tcp_window_scaling != 0, cx.sysctl);
+        let window = if scaling { offered } else { offered.without_scaling() };
+        let config = Self::receiver_config_of(&self.options, &self.negotiated, window);
+        Receiver::new(irs, &config, cx)
+    }
+
+    fn receiver_config_of(
+        options: &SocketOptions,
+        negotiated: &Negotiated,
+        window: InitialWindow,
+    ) -> ReceiverConfig {
+        ReceiverConfig {
+            rcvbuf: options.recv_buffer,
+            rcvbuf_locked: options.has(option::RCVBUF_LOCK),
+            user_clamp: options.window_clamp,
+            initial: window,
+            mss: negotiated.advertised_mss.saturating_sub(negotiated.option_space()),
+            peer_mss: negotiated.peer_mss,
+            timestamps: negotiated.timestamps,
+            sack: negotiated.sack,
+            low_water: options.recv_lowat,
+            adv_win_scale: false,
+            fin_ack_waits: false,
+        }
+    }
+}

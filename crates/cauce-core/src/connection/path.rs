@@ -1,0 +1,38 @@
+//! What a connection knows of its way to the peer: device, MTU, header sizes, offloads.
+//!
+//! The routing table decides; a connection keeps this copy and asks again when the table's generation moves
+//! (DESIGN 4.13) or when retransmissions keep failing (S-38).
+
+use crate::frame::DeviceId;
+
+/// A connection's copy of its route.
+#[derive(Clone, Copy, Debug)]
+pub struct Path {
+    /// The device that leads to the peer.
+    pub device: DeviceId,
+    /// Largest IP packet, headers included, that the path is believed to carry.
+    pub mtu: u16,
+    /// Most payload bytes of a super-segment, 0 when the device takes none.
+    pub max_super: u16,
+    /// The generation of the routing table this was copied from.
+    pub generation: u32,
+    /// Packets are IPv4.
+    pub v4: bool,
+    /// The path's MTU must not be lowered by ICMP (a locked route metric).
+    pub mtu_locked: bool,
+    /// The MSS to announce at most; 0 for what the MTU gives.
+    pub advmss: u16,
+    /// The initial window in segments; 0 for the system's.
+    pub initcwnd: u16,
+    /// The receive window to start with in segments; 0 for the system's.
+    pub initrwnd: u16,
+    /// The route's own RTO minimum in microseconds; 0 for the system's.
+    pub rto_min_us: u32,
+}
+
+impl Path {
+    /// Bytes of the IP header.
+    pub fn network_header(&self) -> u16 {
+        if self.v4 { 20 } else { 40 }
+    }
+}

@@ -1,0 +1,82 @@
+//! The counts of one connection that TCP_INFO shows (O-17, DESIGN 4.18).
+//!
+//! They are moved where the event happens; nothing is reconstructed later. What can be derived from the
+//! sequence variables (bytes acknowledged, bytes received) is not counted twice.
+
+use crate::time::Instant;
+
+/// What the sender is waiting for, as the kernel's "chronograph" has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Waiting {
+    /// Nothing is outstanding.
+    #[default]
+    Idle,
+    /// Data is outstanding and nothing else holds it back.
+    Busy,
+    /// The peer's window holds data back.
+    PeerWindow,
+    /// The send buffer is too small for the path.
+    SendBuffer,
+}
+
+/// Counts and clocks of one connection. Times are in microseconds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stats {
+    /// Segments received.
+    pub segs_in: u32,
+    /// Segments sent.
+    pub segs_out: u32,
+    /// Received segments that carried data.
+    pub data_segs_in: u32,
+    /// Sent segments that carried data.
+    pub data_segs_out: u32,
+    /// Bytes sent again.
+    pub bytes_retrans: u64,
+    /// When data was last sent.
+    pub last_data_sent: Instant,
+    /// When data last arrived.
+    pub last_data_recv: Instant,
+    /// When an acknowledgement last arrived.
+    pub last_ack_recv: Instant,
+    busy_us: u64,
+    peer_window_us: u64,
+    send_buffer_us: u64,
+    waiting_since: Instant,
+    waiting: Waiting,
+}
+
+impl Stats {
+    /// A connection that begins now.
+    pub fn new(now: Instant) -> Self {
+        Stats { last_data_recv: now, last_ack_recv: now, ..Stats::default() }
+    }
+
+    /// The sender waits for something else from now on.
+    pub fn wait(&mut self, what: Waiting, now: Instant) {
+        if what == self.waiting {
+            return;
+        }
+        self.close_interval(now);
+        self.waiting = what;
+    }
+
+    fn close_interval(&mut self, now: Instant) {
+        let span = now.micros_since(self.waiting_since);
+        match self.waiting {
+            Waiting::Idle => {}
+            Waiting::Busy => self.busy_us += span,
+            Waiting::PeerWindow => self.peer_window_us += span,
+            Waiting::SendBuffer => self.send_buffer_us += span,
+        }
+        self.waiting_since = now;
+    }
+
+    /// Time spent with data outstanding, of it behind the peer's window, of it short of send buffer.
+    pub fn limited_times(&self, now: Instant) -> (u64, u64, u64) {
+        let mut closed = *self;
+        closed.close_interval(now);
+        let busy = closed.busy_us + closed.peer_window_us + closed.send_buffer_us;
+        (busy, closed.peer_window_us, closed.send_buffer_us)
+    }
+}

@@ -1,0 +1,174 @@
+//! When a deadline is reached: which timer it was, and when to give up
+//! (RFC 9293 3.8.3, RFC 1122 4.2.3.5, RFC 5482; S-34, S-38, S-39, S-44, O-12, O-13, N-05 to N-15).
+//!
+//! The deadlines themselves are kept where they are made; this room finds the next one and acts on it.
+
+use super::state::State;
+use super::timers::TimerKind;
+use super::{Connection, env_of, flag, pending};
+use crate::context::Context;
+use crate::counters::Counter;
+use crate::recovery::{RecoveryTimer, TimerAction};
+use crate::socket::errno::Errno;
+use crate::time::{Duration, Instant};
+use crate::trace::TraceEvent;
+
+impl Connection {
+    /// The next deadline and its reason; [`Instant::NEVER`] when none is running.
+    pub(crate) fn next_deadline(&self) -> (Instant, TimerKind) {
+        let mut next = (Instant::NEVER, TimerKind::Retransmit);
+        let mut consider = |at: Instant, kind: TimerKind| {
+            if at < next.0 {
+                next = (at, kind);
+            }
+        };
+        if let Some((at, timer)) = self.recovery.deadline() {
+            consider(at, kind_of(timer));
+        }
+        for at in [self.recv.delayed_ack_deadline(), self.recv.held_ack_deadline()].into_iter().flatten() {
+            consider(at, TimerKind::DelayedAck);
+        }
+        consider(self.timers.persist, TimerKind::Persist);
+        consider(self.timers.cork, TimerKind::Cork);
+        let idle = if self.has(flag::ORPHAN) { TimerKind::FinWait2 } else { TimerKind::Keepalive };
+        consider(self.timers.keepalive, idle);
+        if let (true, Some(at)) = (self.unsent() > 0, self.timers.pacing.blocked_until(self.paced_at)) {
+            consider(at, TimerKind::Pacing);
+        }
+        consider(self.user_timeout_at(), TimerKind::UserTimeout);
+        next
+    }
+
+    /// When TCP_USER_TIMEOUT ends the connection: counted from the moment at which the oldest outstanding
+    /// byte was first sent, or data first met a closed window.
+    fn user_timeout_at(&self) -> Instant {
+        if self.options.user_timeout == 0 {
+            return Instant::NEVER;
+        }
+        let limit = Duration::from_millis(u64::from(self.options.user_timeout));
+        if self.recovery.packets_out() > 0 {
+            let head = self.recovery.queue().and_then(|queue| queue.head());
+            head.map_or(self.stalled_since, |head| head.first_sent) + limit
+        } else if self.timers.persist != Instant::NEVER {
+            self.stalled_since + limit
+        } else {
+            Instant::NEVER
+        }
+    }
+
+    /// Handles every deadline that `cx.now` has reached.
+    pub(crate) fn on_deadline(&mut self, cx: &mut Context<'_>) {
+        // Each pass silences or moves the timer that it handled; the bound only guards against an error here.
+        for _ in 0..16 {
+            let (at, kind) = self.next_deadline();
+            if at > cx.now || self.state == State::Closed {
+                return;
+            }
+            cx.trace.emit(cx.now, Some(self.id), || TraceEvent::TimerFired { timer: kind.name(), count: 1 });
+            match kind {
+                TimerKind::Retransmit => self.on_recovery_timer(RecoveryTimer::Rto, cx),
+                TimerKind::TailLossProbe => self.on_recovery_timer(RecoveryTimer::Tlp, cx),
+                TimerKind::Reordering => self.on_recovery_timer(RecoveryTimer::Reo, cx),
+                TimerKind::Persist => self.on_persist_deadline(cx),
+                TimerKind::DelayedAck => {
+                    if self.recv.ack_timeout(&self.path_times(cx), cx) {
+                        self.want(pending::ACK);
+                    }
+                }
+                TimerKind::Cork => {
+                    self.timers.cork = Instant::NEVER;
+                    self.want(pending::FLUSH);
+                }
+                TimerKind::FinWait2 => self.destroy(None, cx),
+                TimerKind::Keepalive => self.on_keepalive_timer(cx),
+                TimerKind::Pacing => {
+                    self.paced_at = cx.now;
+                    self.want(pending::OUTPUT);
+                }
+                _ => self.give_up(cx),
+            }
+        }
+    }
+
+    fn on_recovery_timer(&mut self, timer: RecoveryTimer, cx: &mut Context<'_>) {
+        if timer == RecoveryTimer::Rto && self.retries_are_over(cx) {
+            self.give_up(cx);
+            return;
+        }
+        let state = self.sender_state();
+        match self.recovery.on_timer(timer, &state, &mut env_of(&self.path, cx), &mut self.cong) {
+            TimerAction::Retransmit => self.want(pending::OUTPUT),
+            TimerAction::Probe => self.want(pending::PROBE),
+            TimerAction::None => {}
+        }
+    }
+
+    /// Has this connection been retransmitting for too long?
+    fn retries_are_over(&mut self, cx: &mut Context<'_>) -> bool {
+        let done = u32::from(self.recovery.retransmits());
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            let mut most = match self.options.syn_count {
+                0 => cx.sysctl.tcp_syn_retries as u32,
+                count => u32::from(count),
+            };
+            if self.state == State::SynSent {
+                most += cx.sysctl.tcp_syn_linear_timeouts as u32;
+            }
+            return done >= most;
+        }
+        let retries = if self.has(flag::ORPHAN) {
+            match u32::from(cx.sysctl.tcp_orphan_retries) {
+                0 => 8,
+                count => count,
+            }
+        } else {
+            u32::from(cx.sysctl.tcp_retries2)
+        };
+        self.recovery.retrans_stamp().is_some_and(|since| cx.now.since(since) >= nominal_total(retries, cx))
+    }
+
+    /// A persist deadline: probe again unless the peer has been silent for too long.
+    fn on_persist_deadline(&mut self, cx: &mut Context<'_>) {
+        let most = if self.has(flag::ORPHAN) {
+            u32::from(cx.sysctl.tcp_orphan_retries).max(1)
+        } else {
+            u32::from(cx.sysctl.tcp_retries2)
+        };
+        if u32::from(self.window_probes) >= most {
+            self.give_up(cx);
+        } else {
+            self.on_persist_timer(cx);
+        }
+    }
+
+    /// The connection is given up without a word to the peer: ETIMEDOUT, or the last soft error.
+    fn give_up(&mut self, cx: &mut Context<'_>) {
+        cx.count(Counter::TCPAbortOnTimeout);
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            cx.count(Counter::AttemptFails);
+        }
+        let error = self.soft_error.unwrap_or(Errno::ETIMEDOUT);
+        self.destroy(Some(error), cx);
+    }
+}
+
+fn kind_of(timer: RecoveryTimer) -> TimerKind {
+    match timer {
+        RecoveryTimer::Rto => TimerKind::Retransmit,
+        RecoveryTimer::Tlp => TimerKind::TailLossProbe,
+        RecoveryTimer::Reo => TimerKind::Reordering,
+    }
+}
+
+/// The time that `retries` retransmissions take from the smallest RTO on, doubling up to its cap. Linux
+/// compares against this total instead of counting (S-39, X-16).
+pub(crate) fn nominal_total(retries: u32, cx: &Context<'_>) -> Duration {
+    let (base, cap) = (cx.sysctl.rto_min(), cx.sysctl.rto_max());
+    let mut total = Duration::ZERO;
+    let mut step = base;
+    for _ in 0..=retries {
+        total += step;
+        step = (step * 2).min(cap);
+    }
+    total
+}

@@ -1,0 +1,28 @@
+//! A passive socket: where it listens, what its children inherit, and who waits to be accepted
+//! (RFC 9293 3.10.1, 3.10.7.2; A-24, P-001, P-005).
+//!
+//! The handshake itself is kept in the SYN queue; this is what the user of LISTEN sees.
+
+use super::accept_queue::AcceptQueue;
+use crate::socket::Family;
+use crate::socket::options::SocketOptions;
+use crate::stack::listeners::ListenAddr;
+use crate::sysctl::AlgorithmName;
+use crate::time::Instant;
+
+/// A listening socket.
+#[derive(Debug)]
+pub(crate) struct Listener {
+    pub(crate) family: Family,
+    pub(crate) options: SocketOptions,
+    pub(crate) at: ListenAddr,
+    /// The bits that its port is held with.
+    pub(crate) hold: crate::stack::PortHold,
+    pub(crate) accept: AcceptQueue,
+    /// Congestion control that children inherit; `None` for the system's at that time (S-12).
+    pub(crate) algorithm: Option<AlgorithmName>,
+    /// When a SYN cookie was last sent, if ever: without one no ACK is taken for a cookie.
+    pub(crate) last_cookie: Option<Instant>,
+    /// In the stack's list of events.
+    pub(crate) in_events: bool,
+}

@@ -1,0 +1,75 @@
+//! How much window a receive buffer is worth.
+//!
+//! A buffer is charged for whole packet buffers, a window counts payload. On Linux 6.18 the ratio of the two is
+//! measured from what arrives; tcp(7) documents the older, fixed split of `tcp_adv_win_scale` (S-03).
+
+use crate::sysctl::Sysctls;
+
+/// The ratio before anything was measured: one half.
+pub(super) const DEFAULT_RATIO: u8 = 128;
+
+/// The share of a buffer that may be offered as window.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Share {
+    /// So many 256ths.
+    Ratio(u8),
+    /// All but 2^-n of it for n > 0, 2^n of it otherwise.
+    AdvWinScale(i32),
+}
+
+impl Share {
+    /// The share before anything was measured.
+    pub fn initial(adv_win_scale: bool, sysctl: &Sysctls) -> Share {
+        if adv_win_scale { Share::AdvWinScale(sysctl.tcp_adv_win_scale) } else { Share::Ratio(DEFAULT_RATIO) }
+    }
+
+    /// The window that `space` bytes of buffer are worth.
+    pub fn window_from(self, space: u32) -> u32 {
+        match self {
+            Share::Ratio(ratio) => ((u64::from(space) * u64::from(ratio)) >> 8) as u32,
+            Share::AdvWinScale(n) if n > 0 => space - space.checked_shr(n.unsigned_abs()).unwrap_or(0),
+            Share::AdvWinScale(n) => space.checked_shr(n.unsigned_abs()).unwrap_or(0),
+        }
+    }
+
+    /// The buffer that a window needs, at most `u32::MAX`.
+    pub fn space_for(self, window: u32) -> u32 {
+        let window = u64::from(window);
+        let space = match self {
+            Share::Ratio(ratio) => (window << 8) / u64::from(ratio.max(1)),
+            Share::AdvWinScale(n) if n > 0 => {
+                let parts = 1u64 << n.min(31);
+                window * parts / (parts - 1)
+            }
+            Share::AdvWinScale(n) => window << n.unsigned_abs().min(31),
+        };
+        u32::try_from(space).unwrap_or(u32::MAX)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn s03_adv_win_scale() {
+        for (n, window) in [(2, 65_535), (1, 43_690), (3, 76_458), (0, 87_380), (-1, 43_690), (-2, 21_845)] {
+            assert_eq!(Share::AdvWinScale(n).window_from(87_380), window);
+        }
+        for n in -31..=31 {
+            let share = Share::AdvWinScale(n);
+            share.space_for(u32::MAX);
+            assert!(share.window_from(u32::MAX) > 0);
+        }
+    }
+
+    #[test]
+    fn buffer_and_window_are_inverse() {
+        for share in [Share::Ratio(1), Share::Ratio(128), Share::Ratio(255), Share::AdvWinScale(2)] {
+            for window in [0, 1, 1448, 65_535, 1 << 20] {
+                let back = share.window_from(share.space_for(window));
+                assert!(back <= window && window - back <= 1, "{share:?} {window} {back}");
+            }
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! Second step: the RST bit (RFC 9293 3.10.7.4, RFC 5961 3; P-014, P-028, P-051, A-28, A-29).
+
+use super::{Segment, Step};
+use crate::batch::SendReason;
+use crate::connection::Connection;
+use crate::connection::state::State;
+use crate::context::Context;
+use crate::counters::Counter;
+use crate::drop_reason::DropReason;
+use crate::socket::errno::Errno;
+use cauce_wire::Flags;
+
+impl Connection {
+    /// Only a reset at exactly the next expected number ends the connection; inside the window it is
+    /// challenged, so that a blind attacker must guess 32 bits.
+    pub(super) fn check_reset(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
+        if !segment.has(Flags::RST) {
+            return Ok(());
+        }
+        let exact = segment.seq == self.recv.nxt();
+        if exact {
+            self.reset_by_peer(cx);
+            return Err(DropReason::Reset);
+        }
+        self.challenge(cx);
+        Err(DropReason::InvalidRst)
+    }
+
+    /// The peer has reset the connection.
+    pub(super) fn reset_by_peer(&mut self, cx: &mut Context<'_>) {
+        let error = match self.state {
+            State::SynSent | State::SynReceived => Errno::ECONNREFUSED,
+            State::CloseWait => Errno::EPIPE,
+            _ => Errno::ECONNRESET,
+        };
+        match self.state {
+            State::SynSent | State::SynReceived => cx.count(Counter::AttemptFails),
+            State::Established | State::CloseWait => cx.count(Counter::EstabResets),
+            _ => {}
+        }
+        self.destroy(Some(error), cx);
+    }
+
+    /// A challenge ACK, within the limits per connection and for the whole stack (RFC 5961 7, S-67, S-68).
+    pub(super) fn challenge(&mut self, cx: &mut Context<'_>) {
+        if self.is_rate_limited(Counter::TCPACKSkippedChallenge, cx) {
+            return;
+        }
+        if !cx.challenges.allow(cx.now, cx.sysctl.tcp_challenge_ack_limit, cx.rng) {
+            cx.count(Counter::TCPACKSkippedChallenge);
+            return;
+        }
+        cx.count(Counter::TCPChallengeACK);
+        self.reply_ack(SendReason::ChallengeAck, cx);
+    }
+}

@@ -1,0 +1,53 @@
+//! The acknowledgement that ends a handshake in SYN-RECEIVED (RFC 9293 3.10.7.4; P-012, P-015).
+//!
+//! Passive half-open connections are records of the SYN queue and meet this step only when they have become
+//! a connection; the other way here is the simultaneous open.
+
+use super::{Segment, Step};
+use crate::batch::SendReason;
+use crate::connection::state::Event;
+use crate::connection::{Connection, flag, pending};
+use crate::context::Context;
+use crate::drop_reason::DropReason;
+use crate::send::segmentize::Outgoing;
+use cauce_wire::Flags;
+
+impl Connection {
+    pub(super) fn check_handshake_ack(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
+        let acceptable = segment.ack > self.snd.una && segment.ack <= self.snd.nxt;
+        if !acceptable {
+            let reset = Outgoing::bare(segment.ack, Flags::RST, SendReason::Reset);
+            let packet = self.build(reset, cx);
+            cx.replies.push_back(packet);
+            return Err(DropReason::InvalidHandshakeAck);
+        }
+        let scale = self.negotiated.snd_scale;
+        self.snd.wnd = u32::from(segment.header.window) << scale;
+        self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
+        self.snd.wl1 = segment.seq;
+        if !self.has(flag::ACTIVE) {
+            // The SYN,ACK left before this block existed: there is no record of it to acknowledge.
+            self.snd.una = self.snd.iss + 1;
+        }
+        self.establish(cx);
+        Ok(())
+    }
+
+    /// Both SYNs are acknowledged: the connection carries data.
+    pub(super) fn establish(&mut self, cx: &mut Context<'_>) {
+        self.transition(Event::AckOfSyn, cx);
+        self.stats.last_ack_recv = cx.now;
+        self.sync_mss(cx);
+        let view = self.view(cx.now);
+        self.cong.start(&view);
+        let settings = self.congestion_settings(cx);
+        self.cong.update_pacing_rate(&view, &settings);
+        self.expand_send_buffer(cx);
+        self.arm_keepalive(cx);
+        self.want(pending::EVENT | pending::OUTPUT);
+        if self.has(flag::SND_SHUTDOWN) {
+            // The user closed before the handshake ended; his FIN follows what he wrote.
+            self.transition(Event::Close, cx);
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! Seventh step: the segment text (RFC 9293 3.10.7.4; P-031, P-049, A-32, A-35).
+
+use super::{Segment, Step};
+use crate::batch::SendReason;
+use crate::connection::state::State;
+use crate::connection::{Connection, flag, pending};
+use crate::context::Context;
+use crate::counters::Counter;
+use crate::drop_reason::DropReason;
+use crate::receive::{AckDecision, TextSegment};
+use crate::socket::errno::Errno;
+use cauce_wire::Flags;
+
+impl Connection {
+    /// Takes text and FIN as far as the window allows, in order or not.
+    pub(super) fn take_text(&mut self, segment: Segment, cx: &mut Context<'_>) -> Step {
+        let fin = segment.has(Flags::FIN);
+        if segment.len == 0 && !fin {
+            return Ok(());
+        }
+        if !self.state.can_receive_text() {
+            return self.text_after_fin(&segment, cx);
+        }
+        if self.refuses_text(&segment) {
+            cx.count(Counter::TCPAbortOnData);
+            self.reset_and_destroy(Some(Errno::ECONNRESET), cx);
+            return Err(DropReason::DataAfterClose);
+        }
+        let had = self.recv.readable();
+        self.stats.last_data_recv = cx.now;
+        self.note_echo(&segment, cx);
+        let times = self.path_times(cx);
+        let text = TextSegment {
+            seq: segment.seq,
+            payload: segment.payload,
+            flags: segment.header.flags,
+            options_len: segment.header.options.wire_len() as u8,
+            segments: segment.segments,
+            segment_size: segment.segment_size,
+        };
+        let outcome = self.recv.text(text, &times, cx);
+        if self.recv.readable() > had {
+            self.want(pending::EVENT);
+        }
+        let answered_each_time = outcome.out_of_order || outcome.duplicate || outcome.dropped.is_some();
+        if answered_each_time && self.recv.ack_decision(&times, cx) == AckDecision::Now {
+            // What arrived out of order, twice or in vain is answered each time: the sender counts replies.
+            self.reply_ack(SendReason::Ack, cx);
+        }
+        if outcome.fin_reached {
+            self.fin_reached(cx);
+        }
+        match outcome.dropped {
+            Some(reason) => Err(reason),
+            None => Ok(()),
+        }
+    }
+
+    /// A segment with text that echoes our timestamp measures the round trip for the receiver (S-31).
+    fn note_echo(&mut self, segment: &Segment, cx: &Context<'_>) {
+        let echo = segment.header.options.timestamps.filter(|ts| self.negotiated.timestamps && ts.ecr != 0);
+        if let Some(ts) = echo {
+            let millis = self.ts.now(cx.now).wrapping_sub(ts.ecr);
+            self.recv.note_rtt(ts.ecr, millis.saturating_mul(1000), segment.len);
+        }
+    }
+
+    /// Nobody will ever read what arrives now: the user has closed both directions.
+    fn refuses_text(&self, segment: &Segment) -> bool {
+        matches!(self.state, State::FinWait1 | State::FinWait2)
+            && self.has(flag::RCV_SHUTDOWN)
+            && segment.len > 0
+            && segment.seq + u64::from(segment.len) > self.recv.nxt()
+    }
+
+    /// CLOSE-WAIT, CLOSING, LAST-ACK: only repetitions may come, and they are acknowledged again.
+    fn text_after_fin(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
+        if segment.end() <= self.recv.nxt() {
+            self.answer_unacceptable(segment, Counter::TCPACKSkippedSeq, cx);
+            return Err(DropReason::DuplicateData);
+        }
+        Err(DropReason::DataAfterFin)
+    }
+}

@@ -1,0 +1,40 @@
+//! Nagle's rule in Minshall's form, and the cork (RFC 896, RFC 9293 3.7.4; P-065, O-02, O-10).
+//!
+//! Decides whether a segment smaller than the MSS must wait. A full segment never asks here.
+
+use crate::connection::{Connection, flag, pending};
+use crate::socket::options::flag as option;
+use crate::time::{Duration, Instant};
+
+/// Longest time that a cork, or MSG_MORE, holds a partial segment (N-13).
+pub(crate) const CORK_LIMIT: Duration = Duration::from_millis(200);
+
+impl Connection {
+    /// True when a partial segment at the end of what was written must wait.
+    pub(crate) fn nagle_holds(&self) -> bool {
+        if self.is_pending(pending::FLUSH) {
+            return false;
+        }
+        if self.is_corked() {
+            return true;
+        }
+        !self.options.has(option::NODELAY) && self.recovery.packets_out() > 0 && self.small_is_outstanding()
+    }
+
+    /// True while the user asks to collect more: TCP_CORK, or MSG_MORE on the last write.
+    pub(crate) fn is_corked(&self) -> bool {
+        self.options.has(option::CORK) || self.has(flag::MORE)
+    }
+
+    /// Minshall: only a small segment that is still unacknowledged holds the next one back.
+    fn small_is_outstanding(&self) -> bool {
+        self.snd.small_end > self.snd.una && self.snd.small_end <= self.snd.nxt
+    }
+
+    /// Starts the cork's clock when a partial segment begins to wait behind it.
+    pub(crate) fn hold_partial(&mut self, now: Instant) {
+        if self.is_corked() && self.timers.cork == Instant::NEVER {
+            self.timers.cork = now + CORK_LIMIT;
+        }
+    }
+}

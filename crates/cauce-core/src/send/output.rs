@@ -1,0 +1,368 @@
+//! What may leave now: a list of steps, each asking the room that decides (RFC 9293 3.8.6).
+//!
+//! Order matters and is Linux's: the handshake, what recovery wants again, new data, probes, and last a pure
+//! acknowledgement if nothing else carried it. The connection is asked again whenever a segment, a call or a
+//! deadline may have changed an answer.
+
+use super::pacing::{Defer, Deferral, TsoSettings, goal_segments};
+use super::retransmit_queue::Control;
+use super::segmentize::Outgoing;
+use crate::batch::{Batch, SendReason};
+use crate::congestion::CwndEvent;
+use crate::congestion::window::Usage;
+use crate::connection::state::State;
+use crate::connection::stats::Waiting;
+use crate::connection::{Connection, flag, pending};
+use crate::context::Context;
+use crate::counters::Counter;
+use crate::recovery::{Phase, Retransmit};
+use crate::time::Instant;
+use cauce_wire::Flags;
+
+/// Most super-segments that one connection sends before others get their turn.
+const TURN: usize = 16;
+
+/// Why no more new data leaves.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blocked {
+    /// Everything written has been sent.
+    Empty,
+    /// The congestion window is full.
+    CongestionWindow,
+    /// The peer's window is full.
+    PeerWindow,
+    /// Nagle or a cork holds a partial segment.
+    Nagle,
+    /// A larger super-segment is worth a short wait.
+    Deferred,
+    /// Enforced pacing says later.
+    Paced,
+    /// The batch is full, or the turn is over.
+    Turn,
+}
+
+impl Connection {
+    /// Sends what may leave. Returns true when more waits only for room in `out`.
+    pub(crate) fn output(&mut self, cx: &mut Context<'_>, out: &mut Batch) -> bool {
+        self.done(pending::OUTPUT);
+        if matches!(self.state, State::Closed | State::Listen) {
+            self.pending &= pending::EVENT;
+            return false;
+        }
+        if out.room() == 0 {
+            self.want(pending::OUTPUT);
+            return true;
+        }
+        let turn = out.len() + TURN.min(out.room());
+        self.send_syn(cx, out);
+        self.send_lost(cx, out, turn);
+        let blocked = if self.may_send_data() { self.send_new(cx, out, turn) } else { Blocked::Empty };
+        self.send_probe(cx, out);
+        self.send_window_probe(cx, out);
+        self.send_fin(cx, out);
+        self.done(pending::FLUSH);
+        self.note_blocked(blocked, cx);
+        if self.is_pending(pending::ACK) {
+            let ack = self.build_ack(SendReason::Ack, cx);
+            out.push(ack);
+        }
+        let more = blocked == Blocked::Turn;
+        if more {
+            self.want(pending::OUTPUT);
+        }
+        more
+    }
+
+    fn may_send_data(&self) -> bool {
+        self.state.is_synchronized() && self.state != State::TimeWait
+    }
+
+    /// The first SYN or SYN,ACK; recovery asks for its repetitions.
+    fn send_syn(&mut self, cx: &mut Context<'_>, out: &mut Batch) {
+        if !self.is_pending(pending::SYN) {
+            return;
+        }
+        self.done(pending::SYN);
+        let first = self.snd.nxt == self.snd.iss;
+        let segment = Outgoing::bare(self.snd.iss, self.syn_flags(), SendReason::Handshake);
+        let packet = self.build(segment, cx);
+        out.push(packet);
+        if first {
+            self.record_sent(self.snd.iss, self.snd.iss + 1, Control::SYN, cx);
+            self.snd.nxt = self.snd.iss + 1;
+        }
+    }
+
+    fn syn_flags(&self) -> Flags {
+        if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK }
+    }
+
+    /// What recovery has marked lost and the congestion window lets go again.
+    fn send_lost(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) {
+        while out.len() < turn {
+            let (cwnd, edge, mss) = (self.cong.cwnd(), self.window_end(), u32::from(self.mss));
+            let most = self.super_segment_goal(cx);
+            let Some(range) = self.recovery.next_retransmit(cwnd, edge, mss, most) else { return };
+            let reason = match self.recovery.phase() {
+                Phase::Loss => SendReason::Timeout,
+                _ => SendReason::Retransmit,
+            };
+            if !self.retransmit(range, reason, cx, out) {
+                return;
+            }
+        }
+        self.want(pending::OUTPUT);
+    }
+
+    /// Sends what recovery offers again. Returns false when the bytes are not there any more.
+    fn retransmit(
+        &mut self,
+        offer: Retransmit,
+        reason: SendReason,
+        cx: &mut Context<'_>,
+        out: &mut Batch,
+    ) -> bool {
+        let segment = if offer.control.syn {
+            cx.count(Counter::TCPSynRetrans);
+            Outgoing::bare(offer.start, self.syn_flags(), reason)
+        } else {
+            let text = offer.end - offer.start - u64::from(offer.control.fin);
+            let (payload, len) = self.write.slices(offer.start, text as usize);
+            if (len as u64) < text {
+                return false;
+            }
+            let mut flags = self.text_flags(offer.start + text, false);
+            if offer.control.fin {
+                flags |= Flags::FIN;
+            }
+            Outgoing { seq: offer.start, flags, payload, len, reason }
+        };
+        let packet = self.build(segment, cx);
+        out.push(packet);
+        let stamp = self.cong.rate.stamp(cx.now, self.recovery.packets_out());
+        self.recovery.on_retransmitted(&offer, stamp, &mut self.env(cx));
+        self.cong.on_retransmitted(offer.segments);
+        true
+    }
+
+    /// New data, as far as every room allows.
+    fn send_new(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) -> Blocked {
+        loop {
+            if self.unsent() == 0 {
+                return Blocked::Empty;
+            }
+            if out.len() >= turn {
+                return Blocked::Turn;
+            }
+            let len = match self.next_length(cx) {
+                Ok(len) => len,
+                Err(blocked) => return blocked,
+            };
+            self.send_text(len, SendReason::Data, cx, out);
+        }
+    }
+
+    /// How many bytes the next (super-)segment takes, or why there is none.
+    fn next_length(&mut self, cx: &mut Context<'_>) -> Result<u64, Blocked> {
+        let mss = u64::from(self.effective_mss());
+        let unsent = self.unsent();
+        if self.timers.pacing.blocked_until(cx.now).is_some() {
+            return Err(Blocked::Paced);
+        }
+        let room = u64::from(self.cong.quota(self.recovery.in_flight()));
+        if room == 0 && !(self.fin_belongs_at(self.write.end()) && unsent <= mss) {
+            return Err(Blocked::CongestionWindow);
+        }
+        let window = self.window_room();
+        if window < unsent.min(mss) {
+            return Err(Blocked::PeerWindow);
+        }
+        let goal = u64::from(self.super_segment_goal(cx));
+        let most = room.max(1).min(goal) * mss;
+        let len = most.min(window).min(unsent);
+        if unsent > mss && self.defers(len, goal, cx) {
+            return Err(Blocked::Deferred);
+        }
+        if len < unsent && len % mss != 0 && len > mss {
+            return Ok(len - len % mss);
+        }
+        if len <= mss {
+            if len < mss && len == unsent && !self.fin_belongs_at(self.write.end()) && self.nagle_holds() {
+                self.hold_partial(cx.now);
+                return Err(Blocked::Nagle);
+            }
+            return Ok(len);
+        }
+        if len == unsent && len % mss != 0 && !self.fin_belongs_at(self.write.end()) && self.nagle_holds() {
+            return Ok(len - len % mss);
+        }
+        Ok(len)
+    }
+
+    /// The MSS less what SACK blocks take while we report any.
+    fn effective_mss(&self) -> u16 {
+        self.mss.saturating_sub(self.sack_space()).max(1)
+    }
+
+    fn super_segment_goal(&self, cx: &Context<'_>) -> u32 {
+        if self.path.max_super <= self.mss || self.sack_space() != 0 {
+            return 1;
+        }
+        let (mss, settings) = (u32::from(self.mss), self.tso_settings(cx));
+        let least = self.cong.min_tso_segs();
+        goal_segments(&settings, self.cong.pacing_rate(), self.recovery.min_rtt_us(), mss, least)
+            .min(settings.gso_max_size / mss)
+            .max(1)
+    }
+
+    fn tso_settings(&self, cx: &Context<'_>) -> TsoSettings {
+        TsoSettings {
+            min_tso_segs: cx.sysctl.tcp_min_tso_segs as u32,
+            tso_rtt_log: cx.sysctl.tcp_tso_rtt_log,
+            tso_win_divisor: u32::from(cx.sysctl.tcp_tso_win_divisor),
+            gso_max_size: u32::from(self.path.max_super),
+            gso_max_segs: u32::from(u16::MAX),
+        }
+    }
+
+    /// Whether a piece larger than one segment waits for an acknowledgement that lets more of it go.
+    fn defers(&self, len: u64, goal: u64, cx: &Context<'_>) -> bool {
+        let deferral = Deferral {
+            now: cx.now,
+            phase: self.recovery.phase(),
+            last_sent: self.stats.last_data_sent,
+            oldest_sent: self.recovery.queue().and_then(|queue| queue.head()).map(|head| head.last_sent),
+            srtt_us: self.recovery.srtt_us(),
+            mss: u32::from(self.mss),
+            cwnd: self.cong.cwnd(),
+            in_flight: self.recovery.in_flight(),
+            snd_wnd: self.snd.wnd,
+            send_win: self.window_room().min(u64::from(u32::MAX)) as u32,
+            len: self.unsent().min(len.max(goal * u64::from(self.mss))) as u32,
+            goal_segments: goal as u32,
+            more_queued: self.unsent() > goal * u64::from(self.mss),
+            complete: self.fin_belongs_at(self.write.end()),
+        };
+        deferral.should_defer(&self.tso_settings(cx)) != Defer::SendNow
+    }
+
+    /// Sends `len` new bytes in one (super-)segment, with the FIN if it follows at once.
+    pub(crate) fn send_text(&mut self, len: u64, reason: SendReason, cx: &mut Context<'_>, out: &mut Batch) {
+        let start = self.snd.nxt;
+        if self.recovery.packets_out() == 0 {
+            self.begin_flight(cx);
+        }
+        let (payload, taken) = self.write.slices(start, len as usize);
+        let end = start + taken as u64;
+        let mut flags = self.text_flags(end, true);
+        let mut next = end;
+        if self.fin_belongs_at(end) && !self.has(flag::FIN_SENT) {
+            flags |= Flags::FIN;
+            self.set(flag::FIN_SENT);
+            next += 1;
+        }
+        if next == start {
+            return;
+        }
+        if taken as u64 % u64::from(self.mss) != 0 {
+            self.snd.small_end = end;
+        }
+        let packet = self.build(Outgoing { seq: start, flags, payload, len: taken, reason }, cx);
+        self.pace(&packet, cx);
+        out.push(packet);
+        let control = if next > end { Control::FIN } else { Control::NONE };
+        self.record_sent(start, next, control, cx);
+        self.recv.data_sent(cx);
+        self.snd.nxt = next;
+        self.timers.persist = Instant::NEVER;
+        self.timers.cork = Instant::NEVER;
+        cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(u64::from(self.mss)));
+    }
+
+    /// The first segment after a quiet time: the window may have gone stale (P-089, S-42).
+    fn begin_flight(&mut self, cx: &mut Context<'_>) {
+        self.stalled_since = cx.now;
+        let idle = cx.now.since(self.stats.last_data_sent);
+        if cx.sysctl.tcp_slow_start_after_idle != 0 && self.stats.last_data_sent != Instant::ZERO {
+            let rto = self.recovery.rto().as_duration();
+            let view = self.view(cx.now);
+            let settings = self.congestion_settings(cx);
+            self.cong.restart_after_idle(idle, rto, &view, &settings);
+            self.cong.event(CwndEvent::TxStart { idle }, &view);
+        }
+    }
+
+    fn pace(&mut self, packet: &crate::batch::Transmit, cx: &Context<'_>) {
+        if self.cong.pacing_enforced() {
+            let before = u64::from(self.stats.data_segs_out).saturating_sub(packet.segments() as u64);
+            self.timers.pacing.on_sent(cx.now, packet.len() as u32, self.cong.pacing_rate(), before);
+        }
+    }
+
+    pub(crate) fn record_sent(&mut self, start: u64, end: u64, control: Control, cx: &mut Context<'_>) {
+        let before = self.recovery.packets_out();
+        let stamp = self.cong.rate.stamp(cx.now, before);
+        let mss = u32::from(self.mss);
+        let env = self.env(cx);
+        self.recovery.on_sent(start, end, mss, control, stamp, &env);
+        self.cong.on_sent(self.recovery.packets_out().saturating_sub(before));
+    }
+
+    /// A FIN with no text left to go with.
+    fn send_fin(&mut self, cx: &mut Context<'_>, out: &mut Batch) {
+        let due = self.has(flag::SND_SHUTDOWN)
+            && !self.has(flag::FIN_SENT)
+            && self.may_send_data()
+            && self.snd.nxt == self.fin_offset();
+        if due {
+            self.send_text(0, SendReason::Data, cx, out);
+        }
+    }
+
+    /// The tail-loss probe: new data if there is some, else the last segment again (RFC 8985 7.3).
+    fn send_probe(&mut self, cx: &mut Context<'_>, out: &mut Batch) {
+        if !self.is_pending(pending::PROBE) {
+            return;
+        }
+        self.done(pending::PROBE);
+        let mss = u64::from(self.mss);
+        let len = self.unsent().min(mss);
+        if len > 0 && self.window_room() >= len && !self.nagle_holds() {
+            self.send_text(len, SendReason::TailLossProbe, cx, out);
+            let nxt = self.snd.nxt;
+            self.recovery.on_probe_sent(nxt, &mut self.env(cx));
+        } else if let Some(tail) = self.recovery.tail_probe() {
+            self.retransmit(tail, SendReason::TailLossProbe, cx, out);
+        }
+    }
+
+    /// Keeps the clocks and the congestion window informed of what held us back.
+    fn note_blocked(&mut self, blocked: Blocked, cx: &mut Context<'_>) {
+        let in_flight = self.recovery.in_flight();
+        let limited = blocked == Blocked::CongestionWindow || in_flight >= self.cong.cwnd();
+        if blocked != Blocked::Turn && self.may_send_data() {
+            let view = self.view(cx.now);
+            let usage = Usage {
+                is_cwnd_limited: limited,
+                send_buffer_full: self.has(flag::WANTS_ROOM),
+                rto: self.recovery.rto().as_duration(),
+            };
+            let settings = self.congestion_settings(cx);
+            self.cong.validate(&view, &usage, &settings);
+        }
+        if blocked == Blocked::Empty && !limited && self.recovery.lost_out() <= self.recovery.retrans_out() {
+            self.cong.rate.set_app_limited(in_flight);
+        }
+        let waiting = match blocked {
+            Blocked::PeerWindow => Waiting::PeerWindow,
+            _ if self.recovery.packets_out() == 0 && self.unsent() == 0 => Waiting::Idle,
+            _ if blocked == Blocked::Empty && self.has(flag::WANTS_ROOM) => Waiting::SendBuffer,
+            _ => Waiting::Busy,
+        };
+        self.stats.wait(waiting, cx.now);
+        let silent = self.recovery.packets_out() == 0 && self.unsent() > 0;
+        if silent && blocked == Blocked::PeerWindow {
+            self.arm_persist(cx);
+        }
+    }
+}

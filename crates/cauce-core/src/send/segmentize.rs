@@ -1,0 +1,263 @@
+//! From a decision to a packet: headers, options, slices and offload instructions (P-235).
+//!
+//! A run of full segments leaves as one super-segment that the device cuts; its headers are those of the
+//! first segment. The transport checksum is left partial: the field holds the folded pseudo-header.
+
+use crate::addr::FlowKey;
+use crate::batch::{Gso, MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
+use crate::connection::opening::opening_window;
+use crate::connection::state::State;
+use crate::connection::{Connection, flag};
+use crate::context::Context;
+use crate::counters::Counter;
+use crate::trace::{SegmentInfo, TraceEvent};
+use arrayvec::ArrayVec;
+use bytes::Bytes;
+use cauce_wire::{Flags, IpEmit, SackBlock, Seq, TcpHeader, TcpOptions, Timestamps};
+use smallvec::SmallVec;
+
+/// IP protocol number of TCP.
+pub(crate) const PROTOCOL_TCP: u8 = 6;
+/// Where the checksum stands in a TCP header.
+pub(crate) const CHECKSUM_OFFSET: u16 = cauce_wire::TCP_CHECKSUM_OFFSET as u16;
+
+/// A segment that has been decided on.
+pub(crate) struct Outgoing {
+    pub(crate) seq: u64,
+    pub(crate) flags: Flags,
+    pub(crate) payload: SmallVec<[Bytes; 2]>,
+    pub(crate) len: usize,
+    pub(crate) reason: SendReason,
+}
+
+impl Outgoing {
+    /// A segment without text.
+    pub(crate) fn bare(seq: u64, flags: Flags, reason: SendReason) -> Self {
+        Outgoing { seq, flags, payload: SmallVec::new(), len: 0, reason }
+    }
+}
+
+/// What the network header needs beside the flow key.
+#[derive(Clone, Copy)]
+pub(crate) struct NetworkFields {
+    pub(crate) hop_limit: u8,
+    pub(crate) traffic_class: u8,
+    pub(crate) identification: u16,
+    pub(crate) dont_fragment: bool,
+}
+
+/// Writes IP and TCP headers with a partial checksum for `payload_len` bytes of text. Returns the bytes and
+/// where the TCP header starts.
+pub(crate) fn write_headers(
+    key: &FlowKey,
+    network: NetworkFields,
+    tcp: &TcpHeader,
+    payload_len: usize,
+) -> (ArrayVec<u8, MAX_HEADER>, usize) {
+    let tcp_len = tcp.header_len();
+    let ip = IpEmit {
+        src: key.local.ip(),
+        dst: key.remote.ip(),
+        protocol: PROTOCOL_TCP,
+        hop_limit: network.hop_limit,
+        traffic_class: network.traffic_class,
+        flow_label: 0,
+        identification: network.identification,
+        dont_fragment: network.dont_fragment,
+        payload_len: tcp_len + payload_len,
+    };
+    let ip_len = ip.len();
+    let mut header: ArrayVec<u8, MAX_HEADER> = ArrayVec::new();
+    let zeros = [0u8; MAX_HEADER];
+    header.extend(zeros[..(ip_len + tcp_len).min(MAX_HEADER)].iter().copied());
+    ip.emit(&mut header);
+    tcp.emit(&mut header[ip_len..]);
+    let pseudo =
+        cauce_wire::checksum::pseudo_header(ip.src, ip.dst, PROTOCOL_TCP, tcp_len + payload_len).folded();
+    let at = ip_len + usize::from(CHECKSUM_OFFSET);
+    header[at..at + 2].copy_from_slice(&pseudo.to_be_bytes());
+    (header, ip_len)
+}
+
+impl Connection {
+    /// Builds the packet for `segment` and keeps the books of sending it: window, acknowledgement, counts.
+    pub(crate) fn build(&mut self, segment: Outgoing, cx: &mut Context<'_>) -> Transmit {
+        let syn = segment.flags.contains(Flags::SYN);
+        let ack = segment.flags.contains(Flags::ACK);
+        let window = self.window_field(syn, cx);
+        let mut options = if syn { self.syn_options(cx) } else { self.plain_options(cx) };
+        if ack && !syn && !segment.flags.contains(Flags::RST) {
+            self.add_sack(&mut options);
+        }
+        let mut flags = segment.flags;
+        let mut urgent = 0;
+        let end = segment.seq + segment.len as u64;
+        if self.snd.up > segment.seq && !syn {
+            urgent = (self.snd.up - segment.seq).min(0xffff) as u16;
+            flags |= Flags::URG;
+        }
+        let header = TcpHeader {
+            src_port: self.key.local_port,
+            dst_port: self.key.remote_port,
+            seq: Seq::at(segment.seq),
+            ack: if ack { Seq::at(self.recv.nxt()) } else { Seq(0) },
+            flags,
+            window,
+            urgent,
+            options,
+        };
+        let mss = usize::from(self.mss);
+        let segments = segment.len.div_ceil(mss.max(1)).max(1);
+        let network = self.network_fields(segments, cx);
+        let info = SegmentInfo {
+            flow: self.key,
+            seq: header.seq.0,
+            ack: header.ack.0,
+            flags: flags.0,
+            window,
+            len: segment.len as u32,
+            segments: segments as u16,
+        };
+        let reason = segment.reason;
+        cx.trace.emit(cx.now, Some(self.id), || TraceEvent::SegmentOut { segment: info, reason });
+        let (bytes, transport) = write_headers(&self.key, network, &header, segment.len);
+        self.account_sent(&segment, segments, flags, cx);
+        if ack {
+            self.recv.ack_sent(cx);
+            self.done(crate::connection::pending::ACK);
+        }
+        Transmit {
+            header: bytes,
+            payload: segment.payload,
+            gso: (segments > 1).then_some(Gso { size: self.mss, segments: segments as u16 }),
+            checksum: Some(PartialChecksum { start: transport as u16, offset: CHECKSUM_OFFSET }),
+            network_offset: 0,
+            transport_offset: transport as u8,
+            device: self.path.device,
+            reason: segment.reason,
+            token: Token { socket: None, bytes: segment.len as u32, end },
+        }
+    }
+
+    fn network_fields(&mut self, segments: usize, cx: &Context<'_>) -> NetworkFields {
+        let identification = self.ip_id;
+        self.ip_id = self.ip_id.wrapping_add(segments as u16);
+        NetworkFields {
+            hop_limit: self.options.hop_limit(cx.sysctl),
+            traffic_class: self.options.tos,
+            identification,
+            dont_fragment: matches!(self.options.mtu_discover, 1..=3),
+        }
+    }
+
+    fn account_sent(&mut self, segment: &Outgoing, segments: usize, flags: Flags, cx: &mut Context<'_>) {
+        self.stats.segs_out = self.stats.segs_out.wrapping_add(segments as u32);
+        if segment.len > 0 {
+            self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(segments as u32);
+            self.stats.last_data_sent = cx.now;
+        }
+        if matches!(segment.reason, SendReason::Retransmit | SendReason::Timeout) {
+            // Recovery counts RetransSegs.
+            self.stats.bytes_retrans += segment.len as u64;
+        } else {
+            cx.count_by(Counter::OutSegs, segments as u64);
+        }
+        if flags.contains(Flags::RST) {
+            cx.count(Counter::OutRsts);
+        }
+    }
+
+    fn window_field(&mut self, syn: bool, cx: &mut Context<'_>) -> u16 {
+        if syn {
+            let scaling = self.negotiated.window_scaling;
+            let mss = self.negotiated.advertised_mss;
+            return opening_window(&self.options, &self.path, mss, scaling, cx.sysctl).syn_field();
+        }
+        self.recv.window_field(cx)
+    }
+
+    /// The options of our SYN, or of our SYN,ACK in a simultaneous open.
+    fn syn_options(&self, cx: &Context<'_>) -> TcpOptions {
+        let agreed = &self.negotiated;
+        TcpOptions {
+            mss: Some(agreed.advertised_mss),
+            sack_permitted: agreed.sack,
+            window_scale: agreed.window_scaling.then_some(agreed.rcv_scale),
+            timestamps: agreed
+                .timestamps
+                .then(|| Timestamps { val: self.ts.now(cx.now), ecr: self.ts.recent() }),
+            ..TcpOptions::default()
+        }
+    }
+
+    fn plain_options(&self, cx: &Context<'_>) -> TcpOptions {
+        let mut options = TcpOptions::default();
+        if self.negotiated.timestamps {
+            options.timestamps = Some(Timestamps { val: self.ts.now(cx.now), ecr: self.ts.recent() });
+        }
+        options
+    }
+
+    fn add_sack(&mut self, options: &mut TcpOptions) {
+        if !self.negotiated.sack {
+            return;
+        }
+        let most = if self.negotiated.timestamps { 3 } else { 4 };
+        for (left, right) in self.recv.sack_blocks(most) {
+            options.sack.push(SackBlock { left: Seq::at(left), right: Seq::at(right) });
+        }
+    }
+
+    /// Bytes of options that an acknowledging segment would carry now.
+    pub(crate) fn sack_space(&self) -> u16 {
+        if !self.negotiated.sack {
+            return 0;
+        }
+        let most = if self.negotiated.timestamps { 3 } else { 4 };
+        match self.recv.sack_count().min(most) {
+            0 => 0,
+            blocks => 4 + 8 * blocks as u16,
+        }
+    }
+
+    /// A pure acknowledgement.
+    pub(crate) fn build_ack(&mut self, reason: SendReason, cx: &mut Context<'_>) -> Transmit {
+        let seq = self.acceptable_seq();
+        self.build(Outgoing::bare(seq, Flags::ACK, reason), cx)
+    }
+
+    /// The sequence number of a segment without text: `snd.nxt`, but never beyond a window that the peer
+    /// took back, so that the peer accepts it.
+    pub(crate) fn acceptable_seq(&self) -> u64 {
+        let edge = self.window_end();
+        if edge >= self.snd.nxt {
+            return self.snd.nxt;
+        }
+        // A window taken back by less than a scale unit is rounding, not a retreat.
+        if self.snd.nxt - edge < (1u64 << self.negotiated.snd_scale) {
+            self.snd.nxt
+        } else {
+            edge.max(self.snd.una)
+        }
+    }
+
+    /// A reset for this connection.
+    pub(crate) fn build_reset(&mut self, cx: &mut Context<'_>) -> Transmit {
+        let seq = self.acceptable_seq();
+        self.build(Outgoing::bare(seq, Flags::RST | Flags::ACK, SendReason::Reset), cx)
+    }
+
+    /// Flags of text at `end` in this state.
+    pub(crate) fn text_flags(&mut self, end: u64, first_time: bool) -> Flags {
+        let mut flags = Flags::ACK;
+        if self.write.takes_push(end, first_time) {
+            flags |= Flags::PSH;
+        }
+        flags
+    }
+
+    /// True when the FIN goes with the segment that ends at `end`.
+    pub(crate) fn fin_belongs_at(&self, end: u64) -> bool {
+        self.has(flag::SND_SHUTDOWN) && end == self.fin_offset() && self.state != State::SynSent
+    }
+}

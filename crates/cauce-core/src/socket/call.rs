@@ -1,0 +1,1 @@
+//! A waiting call as data.

@@ -1,0 +1,300 @@
+//! Socket options: what a user may change, the checks of each value, and what a child inherits
+//! (REQUIREMENTS section 2).
+//!
+//! A socket stores only what it overrode; everything else is read from the sysctl table when it is used
+//! (G-06). What an option *does* is decided where the value is read.
+
+use crate::socket::errno::Errno;
+use crate::sysctl::Sysctls;
+use crate::time::Duration;
+
+/// One option with its new value. Units stand beside each variant; defaults are Linux's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SocketOption {
+    /// TCP_NODELAY (O-10).
+    NoDelay(bool),
+    /// TCP_CORK (O-02).
+    Cork(bool),
+    /// TCP_QUICKACK (O-11); not sticky.
+    QuickAck(bool),
+    /// SO_KEEPALIVE (O-33).
+    KeepAlive(bool),
+    /// TCP_KEEPIDLE in seconds, 1 to 32767 (O-06).
+    KeepIdle(u32),
+    /// TCP_KEEPINTVL in seconds, 1 to 32767 (O-07).
+    KeepInterval(u32),
+    /// TCP_KEEPCNT, 1 to 127 (O-05).
+    KeepCount(u32),
+    /// TCP_USER_TIMEOUT in milliseconds, up to 2^31-1; 0 means the system's rules (O-13).
+    UserTimeout(u32),
+    /// SO_LINGER (O-35); `Some(0)` resets on close.
+    Linger(Option<Duration>),
+    /// TCP_LINGER2 in seconds: negative means no stay in FIN-WAIT-2, 0 the system's value (O-08).
+    Linger2(i32),
+    /// TCP_SYNCNT, 1 to 127 (O-12).
+    SynCount(u32),
+    /// TCP_MAXSEG in bytes, 88 to 32767, or 0 (O-09).
+    MaxSegment(u32),
+    /// TCP_WINDOW_CLAMP in bytes (O-14).
+    WindowClamp(u32),
+    /// SO_SNDBUF in bytes before doubling (O-30).
+    SendBuffer(i32),
+    /// SO_RCVBUF in bytes before doubling (O-31).
+    RecvBuffer(i32),
+    /// SO_REUSEADDR (O-36).
+    ReuseAddr(bool),
+    /// SO_REUSEPORT (O-37).
+    ReusePort(bool),
+    /// IPV6_V6ONLY; only before bind.
+    V6Only(bool),
+    /// IP_TTL or IPV6_UNICAST_HOPS, 1 to 255, or -1 for the system's value (O-52).
+    Ttl(i32),
+    /// IP_TOS or IPV6_TCLASS; the ECN bits are cleared (O-51).
+    Tos(i32),
+    /// IP_MTU_DISCOVER, 0 to 5 (O-53).
+    MtuDiscover(i32),
+    /// IP_RECVERR (O-50).
+    RecvErr(bool),
+    /// SO_OOBINLINE (O-34).
+    OobInline(bool),
+    /// SO_RCVLOWAT in bytes (O-39).
+    RecvLowat(i32),
+    /// TCP_NOTSENT_LOWAT in bytes (O-18).
+    NotSentLowat(u32),
+    /// IP_TRANSPARENT: bind to and accept for addresses that are not ours (O-56).
+    Transparent(bool),
+    /// IP_FREEBIND: bind to an address that is not ours yet (O-56).
+    FreeBind(bool),
+    /// TCP_DEFER_ACCEPT in seconds (O-03).
+    DeferAccept(i32),
+    /// SO_MAX_PACING_RATE in bytes per second; `u64::MAX` means none (O-44).
+    MaxPacingRate(u64),
+    /// SO_RCVTIMEO; zero means none (O-40).
+    RecvTimeout(Duration),
+    /// SO_SNDTIMEO; zero means none (O-40).
+    SendTimeout(Duration),
+}
+
+macro_rules! flags {
+    ($($name:ident = $bit:expr;)*) => {
+        $(pub(crate) const $name: u16 = 1 << $bit;)*
+    };
+}
+
+/// Bits of [`SocketOptions::flags`].
+pub(crate) mod flag {
+    flags! {
+        NODELAY = 0; CORK = 1; KEEPALIVE = 2; REUSEADDR = 3; REUSEPORT = 4; V6ONLY = 5; RECVERR = 6;
+        OOBINLINE = 7; TRANSPARENT = 8; FREEBIND = 9; LINGER = 10; SNDBUF_LOCK = 11; RCVBUF_LOCK = 12;
+    }
+}
+
+/// What a socket overrode. Zero, or `None`, means "as the system says" unless a field says otherwise.
+#[derive(Clone, Debug)]
+pub struct SocketOptions {
+    pub(crate) flags: u16,
+    pub(crate) tos: u8,
+    pub(crate) ttl: u8,
+    pub(crate) keep_count: u8,
+    pub(crate) syn_count: u8,
+    pub(crate) defer_accept: u8,
+    pub(crate) mtu_discover: u8,
+    pub(crate) keep_idle: u16,
+    pub(crate) keep_interval: u16,
+    pub(crate) max_segment: u16,
+    /// Seconds; 0xffff stands for "longer than eighteen hours".
+    pub(crate) linger: u16,
+    pub(crate) linger2: i16,
+    pub(crate) user_timeout: u32,
+    pub(crate) window_clamp: u32,
+    pub(crate) send_buffer: u32,
+    pub(crate) recv_buffer: u32,
+    pub(crate) recv_lowat: u32,
+    pub(crate) rare: Option<alloc::boxed::Box<RareOptions>>,
+}
+
+/// Options that few sockets set, kept apart so that the others stay small.
+#[derive(Clone, Debug)]
+pub(crate) struct RareOptions {
+    pub(crate) max_pacing_rate: u64,
+    pub(crate) recv_timeout: Duration,
+    pub(crate) send_timeout: Duration,
+    pub(crate) notsent_lowat: Option<u32>,
+}
+
+impl Default for RareOptions {
+    fn default() -> Self {
+        RareOptions {
+            max_pacing_rate: u64::MAX,
+            recv_timeout: Duration::ZERO,
+            send_timeout: Duration::ZERO,
+            notsent_lowat: None,
+        }
+    }
+}
+
+/// Smallest SO_SNDBUF after doubling (Linux's SOCK_MIN_SNDBUF).
+const MIN_SNDBUF: u32 = 4608;
+/// Smallest SO_RCVBUF after doubling (Linux's SOCK_MIN_RCVBUF).
+pub(crate) const MIN_RCVBUF: u32 = 2304;
+/// Longest FIN-WAIT-2 stay that TCP_LINGER2 may ask for, in seconds.
+const MAX_LINGER2: i32 = 120;
+
+impl SocketOptions {
+    /// A fresh socket's options.
+    pub fn new(sysctl: &Sysctls) -> Self {
+        SocketOptions {
+            flags: 0,
+            tos: 0,
+            ttl: 0,
+            keep_count: 0,
+            syn_count: 0,
+            defer_accept: 0,
+            mtu_discover: 1,
+            keep_idle: 0,
+            keep_interval: 0,
+            max_segment: 0,
+            linger: 0,
+            linger2: 0,
+            user_timeout: 0,
+            window_clamp: 0,
+            send_buffer: sysctl.tcp_wmem[1].max(1) as u32,
+            recv_buffer: sysctl.tcp_rmem[1].max(1) as u32,
+            recv_lowat: 1,
+            rare: None,
+        }
+    }
+
+    pub(crate) fn has(&self, flag: u16) -> bool {
+        self.flags & flag != 0
+    }
+
+    fn put(&mut self, flag: u16, on: bool) {
+        if on { self.flags |= flag } else { self.flags &= !flag }
+    }
+
+    fn rare_mut(&mut self) -> &mut RareOptions {
+        self.rare.get_or_insert_with(Default::default)
+    }
+
+    /// Checks and stores one value. What must happen at once (a push, a re-armed timer) is the caller's.
+    ///
+    /// # Errors
+    /// `EINVAL` for a value outside the option's range; nothing is changed then.
+    pub(crate) fn store(&mut self, option: &SocketOption, sysctl: &Sysctls) -> Result<(), Errno> {
+        use SocketOption::*;
+        match *option {
+            NoDelay(on) => self.put(flag::NODELAY, on),
+            Cork(on) => self.put(flag::CORK, on),
+            QuickAck(_) => {}
+            KeepAlive(on) => self.put(flag::KEEPALIVE, on),
+            KeepIdle(seconds) => self.keep_idle = in_range(seconds, 1, 32767)? as u16,
+            KeepInterval(seconds) => self.keep_interval = in_range(seconds, 1, 32767)? as u16,
+            KeepCount(count) => self.keep_count = in_range(count, 1, 127)? as u8,
+            SynCount(count) => self.syn_count = in_range(count, 1, 127)? as u8,
+            UserTimeout(millis) => self.user_timeout = in_range(millis, 0, i32::MAX as u32)?,
+            Linger(None) => self.put(flag::LINGER, false),
+            Linger(Some(span)) => {
+                self.put(flag::LINGER, true);
+                self.linger = span.as_secs().min(0xffff) as u16;
+            }
+            Linger2(seconds) => self.linger2 = if seconds < 0 { -1 } else { seconds.min(MAX_LINGER2) as i16 },
+            MaxSegment(0) => self.max_segment = 0,
+            MaxSegment(bytes) => self.max_segment = in_range(bytes, 88, 32767)? as u16,
+            WindowClamp(bytes) => self.window_clamp = bytes.max(MIN_RCVBUF / 2),
+            SendBuffer(bytes) => {
+                self.send_buffer = doubled(bytes, sysctl.core_wmem_max).max(MIN_SNDBUF);
+                self.put(flag::SNDBUF_LOCK, true);
+            }
+            RecvBuffer(bytes) => {
+                self.recv_buffer = doubled(bytes, sysctl.core_rmem_max).max(MIN_RCVBUF);
+                self.put(flag::RCVBUF_LOCK, true);
+            }
+            ReuseAddr(on) => self.put(flag::REUSEADDR, on),
+            ReusePort(on) => self.put(flag::REUSEPORT, on),
+            V6Only(on) => self.put(flag::V6ONLY, on),
+            Ttl(-1) => self.ttl = 0,
+            Ttl(hops) => self.ttl = in_range(u32::try_from(hops).map_err(|_| Errno::EINVAL)?, 1, 255)? as u8,
+            Tos(tos) => self.tos = (tos as u8) & !0x03,
+            MtuDiscover(mode) => {
+                self.mtu_discover = in_range(u32::try_from(mode).map_err(|_| Errno::EINVAL)?, 0, 5)? as u8
+            }
+            RecvErr(on) => self.put(flag::RECVERR, on),
+            OobInline(on) => self.put(flag::OOBINLINE, on),
+            RecvLowat(bytes) => {
+                let cap = (sysctl.tcp_rmem[2].max(2) / 2) as u32;
+                self.recv_lowat = if bytes < 0 { cap } else { (bytes as u32).clamp(1, cap) }
+            }
+            NotSentLowat(bytes) => self.rare_mut().notsent_lowat = Some(bytes),
+            Transparent(on) => self.put(flag::TRANSPARENT, on),
+            FreeBind(on) => self.put(flag::FREEBIND, on),
+            DeferAccept(seconds) => self.defer_accept = retries_for(seconds),
+            MaxPacingRate(rate) => self.rare_mut().max_pacing_rate = rate,
+            RecvTimeout(span) => self.rare_mut().recv_timeout = span,
+            SendTimeout(span) => self.rare_mut().send_timeout = span,
+        }
+        Ok(())
+    }
+
+    /// What a connection accepted from a socket with these options starts with.
+    pub(crate) fn inherited(&self) -> Self {
+        SocketOptions { defer_accept: 0, ..self.clone() }
+    }
+
+    /// Time to live or hop limit of segments.
+    pub(crate) fn hop_limit(&self, sysctl: &Sysctls) -> u8 {
+        if self.ttl != 0 { self.ttl } else { (sysctl.ip_default_ttl as u32).clamp(1, 255) as u8 }
+    }
+
+    /// Idle time before the first keepalive probe.
+    pub(crate) fn keep_idle(&self, sysctl: &Sysctls) -> Duration {
+        seconds(self.keep_idle, sysctl.tcp_keepalive_time as u64)
+    }
+
+    /// Spacing of unanswered keepalive probes.
+    pub(crate) fn keep_interval(&self, sysctl: &Sysctls) -> Duration {
+        seconds(self.keep_interval, sysctl.tcp_keepalive_intvl as u64)
+    }
+
+    /// Unanswered keepalive probes before the connection is given up.
+    pub(crate) fn keep_count(&self, sysctl: &Sysctls) -> u32 {
+        if self.keep_count != 0 { u32::from(self.keep_count) } else { sysctl.tcp_keepalive_probes as u32 }
+    }
+
+    /// TCP_NOTSENT_LOWAT: bytes not yet sent above which the socket is not writable.
+    pub(crate) fn notsent_lowat(&self, sysctl: &Sysctls) -> u32 {
+        self.rare.as_ref().and_then(|rare| rare.notsent_lowat).unwrap_or(sysctl.tcp_notsent_lowat as u32)
+    }
+
+    /// SO_MAX_PACING_RATE in bytes per second.
+    pub(crate) fn max_pacing_rate(&self) -> u64 {
+        self.rare.as_ref().map_or(u64::MAX, |rare| rare.max_pacing_rate)
+    }
+}
+
+fn seconds(own: u16, system: u64) -> Duration {
+    Duration::from_secs(if own != 0 { u64::from(own) } else { system })
+}
+
+fn in_range(value: u32, low: u32, high: u32) -> Result<u32, Errno> {
+    if (low..=high).contains(&value) { Ok(value) } else { Err(Errno::EINVAL) }
+}
+
+/// SO_SNDBUF and SO_RCVBUF double what is asked, after limiting it; a negative value counts as huge.
+fn doubled(bytes: i32, limit: impl TryInto<u32>) -> u32 {
+    let limit = limit.try_into().unwrap_or(u32::MAX / 2);
+    let asked = if bytes < 0 { u32::MAX } else { bytes as u32 };
+    asked.min(limit).saturating_mul(2)
+}
+
+/// TCP_DEFER_ACCEPT is kept as the number of SYN,ACK retransmissions that cover the period.
+fn retries_for(seconds: i32) -> u8 {
+    let (mut covered, mut step, mut retries) = (0i64, 1i64, 0u8);
+    while covered < i64::from(seconds) && retries < 255 {
+        covered += step;
+        step = (step * 2).min(120);
+        retries += 1;
+    }
+    retries
+}

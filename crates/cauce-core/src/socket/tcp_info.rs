@@ -1,0 +1,195 @@
+//! The state of a connection as TCP_INFO shows it (O-04, O-17; RFC 9293's STATUS call).
+//!
+//! Field names, units and meanings are those of Linux's `struct tcp_info`; here they are values of Rust. The
+//! byte layout belongs to the descriptor faces.
+
+use crate::connection::Connection;
+use crate::connection::state::State;
+use crate::recovery::phase::Phase;
+use crate::time::Instant;
+
+/// A picture of one connection.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TcpInfo {
+    /// The state.
+    pub state: State,
+    /// The phase of loss recovery.
+    pub ca_state: Phase,
+    /// Retransmission time-outs in a row.
+    pub retransmits: u8,
+    /// Unanswered window or keepalive probes.
+    pub probes: u8,
+    /// How often the RTO has been doubled.
+    pub backoff: u8,
+    /// 1 timestamps, 2 SACK, 4 window scaling.
+    pub options: u8,
+    /// Shift of the peer's windows.
+    pub snd_wscale: u8,
+    /// Shift of our windows.
+    pub rcv_wscale: u8,
+    /// Retransmission time-out in microseconds.
+    pub rto: u32,
+    /// Delayed-ACK time-out in microseconds.
+    pub ato: u32,
+    /// Payload bytes of a full segment that we send.
+    pub snd_mss: u32,
+    /// Estimated payload bytes of the peer's full segments.
+    pub rcv_mss: u32,
+    /// Segments outstanding; on a listener, connections that wait for accept.
+    pub unacked: u32,
+    /// Segments SACKed; on a listener, the backlog.
+    pub sacked: u32,
+    /// Segments marked lost.
+    pub lost: u32,
+    /// Retransmitted segments outstanding.
+    pub retrans: u32,
+    /// Milliseconds since data was last sent.
+    pub last_data_sent: u32,
+    /// Milliseconds since data last arrived.
+    pub last_data_recv: u32,
+    /// Milliseconds since an ACK last arrived.
+    pub last_ack_recv: u32,
+    /// Path MTU in bytes.
+    pub pmtu: u32,
+    /// Current limit of the offered window in bytes.
+    pub rcv_ssthresh: u32,
+    /// Smoothed RTT in microseconds.
+    pub rtt: u32,
+    /// RTT variation in microseconds.
+    pub rttvar: u32,
+    /// Slow-start threshold in segments.
+    pub snd_ssthresh: u32,
+    /// Congestion window in segments.
+    pub snd_cwnd: u32,
+    /// The MSS that we advertised, less options.
+    pub advmss: u32,
+    /// Reordering metric in segments.
+    pub reordering: u32,
+    /// RTT as the receiver measures it, in microseconds.
+    pub rcv_rtt: u32,
+    /// Bytes that the application read in the last receive RTT.
+    pub rcv_space: u32,
+    /// Segments sent again since the connection began.
+    pub total_retrans: u32,
+    /// Pacing rate in bytes per second.
+    pub pacing_rate: u64,
+    /// SO_MAX_PACING_RATE.
+    pub max_pacing_rate: u64,
+    /// Bytes acknowledged.
+    pub bytes_acked: u64,
+    /// Bytes received in order.
+    pub bytes_received: u64,
+    /// Segments sent.
+    pub segs_out: u32,
+    /// Segments received.
+    pub segs_in: u32,
+    /// Bytes written and not sent yet.
+    pub notsent_bytes: u32,
+    /// Windowed minimum RTT in microseconds, `u32::MAX` before the first sample.
+    pub min_rtt: u32,
+    /// Segments with data received.
+    pub data_segs_in: u32,
+    /// Segments with data sent.
+    pub data_segs_out: u32,
+    /// Delivery rate in bytes per second.
+    pub delivery_rate: u64,
+    /// Microseconds with data outstanding.
+    pub busy_time: u64,
+    /// Of them, blocked by the peer's window.
+    pub rwnd_limited: u64,
+    /// Of them, short of send buffer.
+    pub sndbuf_limited: u64,
+    /// Segments delivered.
+    pub delivered: u32,
+    /// Bytes sent, repetitions included.
+    pub bytes_sent: u64,
+    /// Bytes sent again.
+    pub bytes_retrans: u64,
+    /// D-SACKs received.
+    pub dsack_dups: u32,
+    /// Reordering events seen.
+    pub reord_seen: u32,
+    /// Segments received out of order.
+    pub rcv_ooopack: u32,
+    /// The peer's window in bytes.
+    pub snd_wnd: u32,
+    /// The window that we offer, in bytes.
+    pub rcv_wnd: u32,
+}
+
+impl TcpInfo {
+    /// A socket without a connection.
+    pub(crate) fn closed() -> Self {
+        TcpInfo { snd_cwnd: 10, snd_ssthresh: 0x7fff_ffff, rto: 1_000_000, ..TcpInfo::default() }
+    }
+
+    pub(crate) fn of_listener(waiting: u32, backlog: u32) -> Self {
+        TcpInfo { state: State::Listen, unacked: waiting, sacked: backlog, ..TcpInfo::default() }
+    }
+
+    pub(crate) fn of(conn: &Connection, now: Instant) -> Self {
+        let millis = |at: Instant| now.since(at).as_millis().min(u128::from(u32::MAX)) as u32;
+        let (busy_time, rwnd_limited, sndbuf_limited) = conn.stats.limited_times(now);
+        let agreed = &conn.negotiated;
+        let first = conn.snd.iss + 1;
+        TcpInfo {
+            state: conn.state,
+            ca_state: conn.recovery.phase(),
+            retransmits: conn.recovery.retransmits(),
+            probes: conn.keepalive_probes.max(conn.window_probes),
+            backoff: conn.recovery.backoff().max(conn.persist_backoff),
+            options: u8::from(agreed.timestamps)
+                | u8::from(agreed.sack) << 1
+                | u8::from(agreed.window_scaling) << 2,
+            snd_wscale: agreed.snd_scale,
+            rcv_wscale: agreed.rcv_scale,
+            rto: conn.recovery.rto().as_micros(),
+            ato: conn.recv.ato_us(),
+            snd_mss: u32::from(conn.mss),
+            rcv_mss: conn.recv.rcv_mss(),
+            unacked: conn.recovery.packets_out(),
+            sacked: conn.recovery.sacked_out(),
+            lost: conn.recovery.lost_out(),
+            retrans: conn.recovery.retrans_out(),
+            last_data_sent: millis(conn.stats.last_data_sent),
+            last_data_recv: millis(conn.stats.last_data_recv),
+            last_ack_recv: millis(conn.stats.last_ack_recv),
+            pmtu: u32::from(conn.path.mtu),
+            rcv_ssthresh: conn.recv.rcv_ssthresh(),
+            rtt: conn.recovery.srtt_us(),
+            rttvar: conn.recovery.rttvar_us(),
+            snd_ssthresh: conn.cong.ssthresh(),
+            snd_cwnd: conn.cong.cwnd(),
+            advmss: u32::from(agreed.advertised_mss.saturating_sub(agreed.option_space())),
+            reordering: conn.recovery.reordering(),
+            rcv_rtt: conn.recv.rtt_us(),
+            rcv_space: conn.recv.rcv_space(),
+            total_retrans: conn.recovery.total_retrans(),
+            pacing_rate: conn.cong.pacing_rate(),
+            max_pacing_rate: conn.cong.max_pacing_rate(),
+            bytes_acked: conn.snd.una.saturating_sub(first).min(conn.write.end().saturating_sub(first)),
+            bytes_received: conn
+                .recv
+                .nxt()
+                .saturating_sub(conn.irs + 1 + u64::from(conn.recv.fin_received())),
+            segs_out: conn.stats.segs_out,
+            segs_in: conn.stats.segs_in,
+            notsent_bytes: conn.unsent().min(u64::from(u32::MAX)) as u32,
+            min_rtt: conn.recovery.min_rtt_us(),
+            data_segs_in: conn.stats.data_segs_in,
+            data_segs_out: conn.stats.data_segs_out,
+            delivery_rate: conn.cong.rate.delivery_rate(u32::from(conn.mss)),
+            busy_time,
+            rwnd_limited,
+            sndbuf_limited,
+            delivered: conn.cong.rate.delivered(),
+            bytes_sent: conn.snd.nxt.min(conn.write.end()).saturating_sub(first) + conn.stats.bytes_retrans,
+            bytes_retrans: conn.stats.bytes_retrans,
+            dsack_dups: conn.recovery.dsack_dups(),
+            reord_seen: conn.recovery.reord_seen(),
+            rcv_ooopack: conn.recv.out_of_order_segments(),
+            snd_wnd: conn.snd.wnd,
+            rcv_wnd: conn.recv.offered(),
+        }
+    }
+}

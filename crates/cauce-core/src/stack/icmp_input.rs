@@ -1,0 +1,150 @@
+//! ICMP errors that concern a connection (RFC 9293 3.9.2.2, RFC 1191, RFC 8201, RFC 5927; P-052 to P-054,
+//!
+//!
+//! An error is believed only if the sequence number that it quotes is in flight. What it then means is the
+//! table below; a smaller path MTU is learned for all connections to that destination.
+
+use super::entity::{FlowRef, StackTimer};
+use super::path_mtu_cache::PathMtuLimits;
+use super::{Entry, Stack};
+use crate::addr::FlowKey;
+use crate::connection::state::State;
+use crate::connection::{Connection, pending};
+use crate::context::Context;
+use crate::counters::Counter;
+use crate::drop_reason::DropReason;
+use crate::frame::Frame;
+use crate::socket::errno::Errno;
+use crate::socket::options::flag as option;
+use crate::time::{Duration, Instant};
+use cauce_wire::icmp::{self, IcmpError, IcmpErrorKind, IcmpMessage};
+use cauce_wire::{IpHeader, IpVersion};
+
+impl Stack {
+    /// An ICMP message. What is no error about TCP goes back to the embedder.
+    pub(super) fn icmp_input(&mut self, frame: Frame, ip: &IpHeader, now: Instant) -> Option<Frame> {
+        let whole = frame.to_bytes();
+        let end = ip.total_len.min(whole.len());
+        let Some(message) = whole.get(ip.header_len..end) else { return Some(frame) };
+        let parsed = match ip.version() {
+            IpVersion::V4 => icmp::parse_v4(message, ip.src),
+            IpVersion::V6 => icmp::parse_v6(message, ip.src, ip.dst),
+        };
+        match parsed {
+            Ok(IcmpMessage::TcpError(error)) => {
+                self.shared.counters.add(Counter::IcmpInMsgs, 1);
+                self.icmp_error(&error, now);
+                None
+            }
+            Ok(IcmpMessage::Other { .. }) => Some(frame),
+            Err(_) => self.end(now, Counter::IcmpInErrors, DropReason::BadIcmp),
+        }
+    }
+
+    fn icmp_error(&mut self, error: &IcmpError, now: Instant) {
+        let quoted = &error.quoted;
+        let key = FlowKey::new(quoted.src, quoted.dst);
+        let hash = self.flows.hash(&key);
+        let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key) else {
+            self.end(now, Counter::IcmpInErrors, DropReason::IcmpNoSocket);
+            return;
+        };
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        let seq = quoted.seq.offset_near(conn.snd.una);
+        let in_flight = (conn.snd.una..=conn.snd.nxt).contains(&seq);
+        if !in_flight {
+            self.shared.counters.add(Counter::OutOfWindowIcmps, 1);
+            return self.shared.trace.dropped(now, DropReason::IcmpOutOfWindow);
+        }
+        if let Some(mtu) = smaller_mtu(error.kind) {
+            return self.learn_mtu(id, &key, mtu, now);
+        }
+        let Some(errno) = errno_of(error.kind) else {
+            return self.shared.trace.dropped(now, DropReason::IcmpIgnored);
+        };
+        let mut cx = self.shared.cx(now);
+        conn.icmp_error(errno, &mut cx);
+        self.settle(id, now);
+    }
+
+    /// A packet was too big for a link on the way (P-053).
+    fn learn_mtu(&mut self, id: crate::socket::SocketId, key: &FlowKey, mtu: u32, now: Instant) {
+        let sysctl = &self.shared.sysctl;
+        let limits = PathMtuLimits {
+            min_pmtu: (sysctl.route_min_pmtu as u32).clamp(68, 65535) as u16,
+            expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
+        };
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        let follows = matches!(conn.options.mtu_discover, 1 | 2) && !conn.path.mtu_locked;
+        if !follows || mtu >= u32::from(conn.path.mtu) {
+            return;
+        }
+        let learned = self.interfaces.path_mtu.learn(key.remote, mtu, conn.path.mtu, now, limits);
+        let Some(learned) = learned else { return };
+        let expiry = self.interfaces.path_mtu.next_expiry();
+        self.keep_stack_deadline(StackTimer::PathMtu, expiry);
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        let mut cx = self.shared.cx(now);
+        conn.path_mtu_lowered(learned.mtu, &mut cx);
+        self.settle(id, now);
+    }
+}
+
+impl Connection {
+    /// Takes an ICMP error that has been found credible. During the handshake it is fatal; afterwards it is
+    /// only remembered, unless the user asked for more by IP_RECVERR.
+    pub(crate) fn icmp_error(&mut self, errno: Errno, cx: &mut Context<'_>) {
+        match self.state {
+            State::SynSent | State::SynReceived => {
+                cx.count(Counter::AttemptFails);
+                self.destroy(Some(errno), cx);
+            }
+            State::Closed => {}
+            _ if self.options.has(option::RECVERR) => {
+                self.error = Some(errno);
+                self.want(pending::EVENT);
+            }
+            _ => self.soft_error = Some(errno),
+        }
+    }
+
+    /// Segments from now on fit the smaller MTU; those that did not are sent again at once, without a
+    /// reduction of the window.
+    pub(crate) fn path_mtu_lowered(&mut self, mtu: u16, cx: &mut Context<'_>) {
+        if mtu >= self.path.mtu {
+            return;
+        }
+        self.path.mtu = mtu;
+        let before = self.mss;
+        self.sync_mss(cx);
+        if self.mss < before {
+            self.resend_oversized(before, cx);
+        }
+    }
+}
+
+fn smaller_mtu(kind: IcmpErrorKind) -> Option<u32> {
+    match kind {
+        IcmpErrorKind::FragmentationNeeded { mtu } | IcmpErrorKind::PacketTooBig { mtu } => Some(mtu),
+        _ => None,
+    }
+}
+
+/// What an ICMP error means to a user. `None`: nothing.
+fn errno_of(kind: IcmpErrorKind) -> Option<Errno> {
+    Some(match kind {
+        IcmpErrorKind::NetUnreachable | IcmpErrorKind::BeyondScope => Errno::ENETUNREACH,
+        IcmpErrorKind::HostUnreachable
+        | IcmpErrorKind::AdminProhibited
+        | IcmpErrorKind::TtlExceeded
+        | IcmpErrorKind::SourceRouteFailed
+        | IcmpErrorKind::OtherUnreachable => Errno::EHOSTUNREACH,
+        IcmpErrorKind::ProtocolUnreachable => Errno::ENOPROTOOPT,
+        IcmpErrorKind::PortUnreachable => Errno::ECONNREFUSED,
+        IcmpErrorKind::ParameterProblem { .. } => Errno::EPROTO,
+        IcmpErrorKind::ReassemblyTimeout
+        | IcmpErrorKind::SourceQuench
+        | IcmpErrorKind::FragmentationNeeded { .. }
+        | IcmpErrorKind::PacketTooBig { .. } => return None,
+    })
+}

@@ -1,0 +1,217 @@
+//! The interfaces of a stack and the ways over them: addresses, routes, learned path MTUs (DESIGN 4.13).
+
+use super::path_mtu_cache::PathMtuCache;
+use super::route::{Prefix, Route, RouteQuery, Routes, Unroutable};
+use crate::addr::Addr;
+use crate::connection::Connection;
+use crate::connection::path::Path;
+use crate::context::Context;
+use crate::frame::DeviceId;
+use crate::socket::errno::Errno;
+use crate::time::Instant;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::net::IpAddr;
+
+/// What a device carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Medium {
+    /// IP packets without a link header (TUN, pipes, packet channels).
+    Ip,
+    /// Ethernet frames; the stack resolves neighbours by ARP and NDP.
+    Ethernet {
+        /// The device's own address.
+        mac: [u8; 6],
+    },
+}
+
+/// What a stack must know of a device.
+#[derive(Clone, Debug)]
+pub struct InterfaceConfig {
+    /// A name for people.
+    pub name: String,
+    /// Largest IP packet in bytes, at least 68 (IPv4) or 1280 (IPv6).
+    pub mtu: u16,
+    /// What it carries.
+    pub medium: Medium,
+    /// Most payload bytes of a super-segment; 0 when the device takes none.
+    pub max_super: u16,
+}
+
+/// The device that leads from a stack to itself.
+pub const LOOPBACK: DeviceId = DeviceId(u16::MAX);
+
+/// The MTU between a stack and itself, as Linux's `lo` has it (less one, because IPv4 says so).
+const LOOPBACK_MTU: u16 = 65_535;
+
+/// Why there is no path, as the error that `connect` reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct PathError(pub(crate) Errno);
+
+/// All interfaces of a stack.
+#[derive(Debug, Default)]
+pub struct Interfaces {
+    list: Vec<InterfaceConfig>,
+    routes: Routes,
+    pub(super) path_mtu: PathMtuCache,
+    accept_any: bool,
+}
+
+impl Interfaces {
+    pub(super) fn add(&mut self, config: InterfaceConfig) -> DeviceId {
+        let id = DeviceId(self.list.len() as u16);
+        self.list.push(config);
+        id
+    }
+
+    /// The interface with this id.
+    pub fn get(&self, id: DeviceId) -> Option<&InterfaceConfig> {
+        self.list.get(usize::from(id.0))
+    }
+
+    /// All interfaces, in the order of their ids.
+    pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &InterfaceConfig)> {
+        self.list.iter().enumerate().map(|(index, config)| (DeviceId(index as u16), config))
+    }
+
+    /// Gives an interface an address whose neighbours are the first `len` bits of it. False if the stack has
+    /// that address already, or `len` is too long.
+    pub fn add_address(&mut self, device: DeviceId, ip: IpAddr, len: u8) -> bool {
+        self.routes.add_address(ip, len, device)
+    }
+
+    /// Adds a route through a gateway, or on the link itself. False if `len` is too long.
+    pub fn add_route(&mut self, ip: IpAddr, len: u8, gateway: Option<IpAddr>, device: DeviceId) -> bool {
+        let Some(prefix) = Prefix::new(ip, len) else { return false };
+        let route = match gateway {
+            Some(gateway) => Route::via(prefix, gateway.into(), device),
+            None => Route::new(prefix, device),
+        };
+        self.routes.add(route);
+        true
+    }
+
+    /// The routing table.
+    pub fn routes(&self) -> &Routes {
+        &self.routes
+    }
+
+    /// The routing table, to change it.
+    pub fn routes_mut(&mut self) -> &mut Routes {
+        &mut self.routes
+    }
+
+    /// Takes packets for every address as if it were this stack's (transparent proxies).
+    pub fn accept_any_address(&mut self, on: bool) {
+        self.accept_any = on;
+    }
+
+    /// True when the stack answers under this address.
+    pub fn is_local(&self, addr: Addr) -> bool {
+        self.routes.is_local(&addr)
+    }
+
+    /// True when a packet to this address is taken in.
+    pub(super) fn accepts(&self, addr: Addr) -> bool {
+        self.accept_any && !addr.is_multicast_or_broadcast() || self.is_local(addr) || is_loopback(addr)
+    }
+
+    /// True when packets to this address never leave the stack.
+    pub(super) fn loops_back(&self, addr: Addr) -> bool {
+        self.is_local(addr) || is_loopback(addr)
+    }
+
+    /// The next hop of a packet, for devices that need its link address.
+    pub(super) fn next_hop(&self, to: Addr, device: DeviceId) -> Addr {
+        let query = RouteQuery { device: Some(device), ..RouteQuery::default() };
+        self.routes.lookup(&to, query).map_or(to, |hop| hop.next_hop)
+    }
+
+    /// The way from `from` (or the best source) to `to`, as a connection keeps it, and the source.
+    pub(crate) fn path(&self, from: Option<Addr>, to: Addr) -> Result<(Path, Addr), PathError> {
+        self.path_at(from, to, None)
+    }
+
+    /// As [`Interfaces::path`], with what has been learned of the path's MTU.
+    pub(crate) fn path_at(
+        &self,
+        from: Option<Addr>,
+        to: Addr,
+        now: Option<Instant>,
+    ) -> Result<(Path, Addr), PathError> {
+        if self.loops_back(to) {
+            let path = Path {
+                device: LOOPBACK,
+                mtu: LOOPBACK_MTU,
+                max_super: 0,
+                generation: self.generation(),
+                v4: to.is_v4(),
+                mtu_locked: false,
+                advmss: 0,
+                initcwnd: 0,
+                initrwnd: 0,
+                rto_min_us: 0,
+            };
+            return Ok((path, from.unwrap_or(to)));
+        }
+        let hop = self.routes.lookup(&to, RouteQuery::default()).map_err(|why| PathError(errno_of(why)))?;
+        let interface = self.get(hop.device);
+        let device_mtu = interface.map_or(1500, |config| config.mtu);
+        let metrics = hop.metrics;
+        let mut mtu = if metrics.mtu != 0 { metrics.mtu.min(device_mtu) } else { device_mtu };
+        if let Some(learned) = now.and_then(|now| self.path_mtu.get(&to, now)) {
+            mtu = mtu.min(learned.mtu);
+        }
+        let path = Path {
+            device: hop.device,
+            mtu,
+            max_super: interface.map_or(0, |config| config.max_super),
+            generation: self.generation(),
+            v4: to.is_v4(),
+            mtu_locked: metrics.mtu_lock,
+            advmss: metrics.advmss,
+            initcwnd: metrics.initcwnd,
+            initrwnd: metrics.initrwnd,
+            rto_min_us: metrics.rto_min_us,
+        };
+        Ok((path, from.unwrap_or(hop.source)))
+    }
+
+    /// Renews a connection's copy of its path after the table has changed.
+    pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
+        match self.path_at(Some(conn.key.local), conn.key.remote, Some(cx.now)) {
+            Ok((path, _)) => {
+                let lowered = path.mtu < conn.path.mtu;
+                let mtu = path.mtu;
+                conn.path = Path { mtu: conn.path.mtu, ..path };
+                if lowered {
+                    conn.path_mtu_lowered(mtu, cx);
+                } else if mtu > conn.path.mtu {
+                    conn.path.mtu = mtu;
+                    conn.sync_mss(cx);
+                }
+            }
+            // Without a route now, the old one is tried until the connection gives up (RFC 1122 4.2.3.5).
+            Err(_) => conn.path.generation = self.generation(),
+        }
+    }
+
+    /// Connections that took their path under another generation ask again.
+    pub(super) fn generation(&self) -> u32 {
+        self.routes.generation().wrapping_add(self.path_mtu.generation())
+    }
+}
+
+fn is_loopback(addr: Addr) -> bool {
+    addr.ip().is_loopback()
+}
+
+fn errno_of(why: Unroutable) -> Errno {
+    match why {
+        Unroutable::NoRoute => Errno::ENETUNREACH,
+        Unroutable::Unreachable => Errno::EHOSTUNREACH,
+        Unroutable::Prohibited => Errno::EACCES,
+        Unroutable::Blackhole => Errno::EINVAL,
+        Unroutable::NoSource => Errno::EADDRNOTAVAIL,
+    }
+}

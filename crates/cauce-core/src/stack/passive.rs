@@ -1,0 +1,496 @@
+//! The passive side of the handshake: SYN, SYN,ACK, ACK, and the accept queue
+//! (RFC 9293 3.10.7.2, 3.10.7.4 SYN-RECEIVED; P-003, P-012 to P-016, P-033, S-02, S-28, S-45, S-46, O-03).
+
+use super::control_segment::{SegmentSpec, build_segment};
+use super::entity::{FlowRef, Owner};
+use super::input::Arrived;
+use super::rate_limit::allow_invalid_ack;
+use super::{Entry, PortHold, Stack};
+use crate::batch::SendReason;
+use crate::connection::negotiated::Negotiated;
+use crate::connection::opening::{Setup, advertised_mss, opening_window};
+use crate::connection::state::State;
+use crate::connection::timestamps::Timestamps as Clock;
+use crate::connection::{Connection, flag};
+use crate::counters::Counter;
+use crate::drop_reason::DropReason;
+use crate::listen::syn_cookie::{self, COOKIE_LIFE, CookieOptions};
+use crate::listen::syn_queue::{
+    Admission, AdmissionLimits, HalfOpen, HalfOpenFlags, SynAckTimeout, SynAckTiming, SynQueue,
+};
+use crate::receive::InitialWindow;
+use crate::socket::{Family, SocketId};
+use crate::time::{Duration, Instant};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use cauce_wire::{Flags, Seq, TcpOptions, Timestamps};
+
+/// The first time-out of a SYN,ACK (RFC 6298 2.1).
+const INITIAL_RTO: Duration = Duration::from_secs(1);
+
+impl Stack {
+    /// A segment for a listener (RFC 9293 3.10.7.2). `reopened` is the ISS that a TIME-WAIT of the same tuple
+    /// demands.
+    pub(super) fn listener_segment(
+        &mut self,
+        id: SocketId,
+        arrived: Arrived,
+        reopened: Option<Seq>,
+        now: Instant,
+    ) {
+        let flags = arrived.segment.header.flags;
+        if flags.contains(Flags::RST) {
+            self.shared.trace.dropped(now, DropReason::ListenRst);
+        } else if flags.contains(Flags::ACK) {
+            self.maybe_cookie(id, arrived, now);
+        } else if flags.contains(Flags::SYN) && !flags.contains(Flags::FIN) {
+            self.syn_arrives(id, arrived, reopened, now);
+        } else {
+            self.shared.trace.dropped(now, DropReason::ListenNoSyn);
+        }
+    }
+
+    fn syn_arrives(&mut self, id: SocketId, arrived: Arrived, reopened: Option<Seq>, now: Instant) {
+        let sysctl = &self.shared.sysctl;
+        let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return };
+        if arrived.key.local.is_multicast_or_broadcast() {
+            return self.drop_syn(now, DropReason::BadDestination);
+        }
+        if listener.accept.is_full() {
+            self.shared.counters.add(Counter::ListenOverflows, 1);
+            return self.drop_syn(now, DropReason::ListenOverflow);
+        }
+        let limits = AdmissionLimits {
+            backlog: listener.accept.backlog(),
+            max_syn_backlog: sysctl.tcp_max_syn_backlog,
+            syncookies: sysctl.tcp_syncookies,
+        };
+        let full = self.syn_queue.len() as u64 >= u64::from(sysctl.max_half_open);
+        let admission = match self.syn_queue.admit(id, limits, false) {
+            Admission::Queue if full => Admission::Drop,
+            other => other,
+        };
+        if admission == Admission::Drop {
+            return self.drop_syn(now, DropReason::SynQueueFull);
+        }
+        let Some(record) = self.half_open_record(id, &arrived, reopened, now) else {
+            return self.drop_syn(now, DropReason::Unroutable);
+        };
+        if admission == Admission::Cookie {
+            return self.answer_with_cookie(id, record, &arrived, now);
+        }
+        self.shared.counters.add(Counter::PassiveOpens, 1);
+        self.send_syn_ack(&record, now);
+        let key = record.key;
+        let index = self.syn_queue.insert(record);
+        self.insert_flow(&key, FlowRef::HalfOpen(index));
+        self.deadlines.set(Owner::HalfOpen(index), SynQueue::first_timeout(now, INITIAL_RTO));
+    }
+
+    fn drop_syn(&mut self, now: Instant, reason: DropReason) {
+        self.shared.counters.add(Counter::ListenDrops, 1);
+        self.shared.trace.dropped(now, reason);
+    }
+
+    /// What a SYN and our answer to it agree on; `None` without a route back.
+    fn half_open_record(
+        &self,
+        id: SocketId,
+        arrived: &Arrived,
+        reopened: Option<Seq>,
+        now: Instant,
+    ) -> Option<HalfOpen> {
+        let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
+        let key = arrived.key;
+        let (path, _) = self.interfaces.path(Some(key.local), key.remote).ok()?;
+        let sysctl = &self.shared.sysctl;
+        let theirs = &arrived.segment.header.options;
+        let mss = advertised_mss(&path, &listener.options);
+        let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
+        let window = opening_window(&listener.options, &path, mss, scaling, sysctl);
+        let agreed = Negotiated::offer(sysctl, mss, window.scale).agree(theirs, sysctl);
+        let mut flags = HalfOpenFlags::default();
+        for (on, bit) in [
+            (agreed.sack, HalfOpenFlags::SACK),
+            (agreed.timestamps, HalfOpenFlags::TIMESTAMPS),
+            (agreed.window_scaling, HalfOpenFlags::WINDOW_SCALE),
+        ] {
+            if on {
+                flags |= bit;
+            }
+        }
+        Some(HalfOpen {
+            key,
+            listener: id,
+            first_sent: now,
+            irs: arrived.segment.header.seq.0,
+            iss: reopened.map_or_else(|| self.isn.initial_sequence(&key, now), |seq| seq.0),
+            rcv_wnd: window.window,
+            ts_recent: theirs.timestamps.map_or(0, |ts| ts.val),
+            ts_offset: self.timestamp_offset(&key),
+            flow_label: 0,
+            last_oow_ack: 0,
+            peer_mss: agreed.peer_mss,
+            advertised_mss: mss,
+            flags,
+            device: path.device,
+            snd_wscale: agreed.snd_scale,
+            rcv_wscale: agreed.rcv_scale,
+            tos: listener.options.tos,
+            retransmits: 0,
+            timeouts: 0,
+        })
+    }
+
+    fn syn_ack_spec(&self, record: &HalfOpen, now: Instant) -> SegmentSpec {
+        let timestamps = record
+            .flags
+            .contains(HalfOpenFlags::TIMESTAMPS)
+            .then(|| Timestamps { val: Clock::new(record.ts_offset).now(now), ecr: record.ts_recent });
+        let ttl = match self.sockets.get(record.listener) {
+            Some(Entry::Listener(listener)) => listener.options.hop_limit(&self.shared.sysctl),
+            _ => 64,
+        };
+        SegmentSpec {
+            ack: Seq(record.irs) + 1,
+            window: InitialWindow { window: record.rcv_wnd, scale: 0, clamp: 0 }.syn_field(),
+            options: TcpOptions {
+                mss: Some(record.advertised_mss),
+                sack_permitted: record.flags.contains(HalfOpenFlags::SACK),
+                window_scale: record.flags.contains(HalfOpenFlags::WINDOW_SCALE).then_some(record.rcv_wscale),
+                timestamps,
+                ..TcpOptions::default()
+            },
+            ttl,
+            tos: record.tos,
+            flow_label: record.flow_label,
+            device: record.device,
+            ..SegmentSpec::new(record.key, Seq(record.iss), Flags::SYN | Flags::ACK, SendReason::Handshake)
+        }
+    }
+
+    fn send_syn_ack(&mut self, record: &HalfOpen, now: Instant) {
+        let spec = self.syn_ack_spec(record, now);
+        self.queue_reply(build_segment(&spec));
+    }
+
+    /// The queue is full: the record goes into the sequence number of the answer (S-46).
+    fn answer_with_cookie(&mut self, id: SocketId, mut record: HalfOpen, arrived: &Arrived, now: Instant) {
+        let theirs = &arrived.segment.header.options;
+        let (iss, _) = self.cookies.encode(&record.key, record.irs, theirs.mss.unwrap_or(536), now);
+        record.iss = iss;
+        let mut spec = self.syn_ack_spec(&record, now);
+        match &mut spec.options.timestamps {
+            Some(ts) => {
+                let carried = CookieOptions {
+                    window_scale: theirs.window_scale.filter(|_| spec.options.window_scale.is_some()),
+                    sack: spec.options.sack_permitted,
+                    ecn: false,
+                };
+                let clock = now.as_millis() as u32;
+                ts.val = syn_cookie::timestamp(clock, carried).wrapping_add(record.ts_offset);
+            }
+            // Without timestamps there is no room for what scale and SACK agreed on.
+            None => {
+                spec.options.window_scale = None;
+                spec.options.sack_permitted = false;
+            }
+        }
+        self.shared.counters.add(Counter::SyncookiesSent, 1);
+        if let Some(Entry::Listener(listener)) = self.sockets.get_mut(id) {
+            listener.last_cookie = Some(now);
+        }
+        self.queue_reply(build_segment(&spec));
+    }
+
+    /// An ACK out of the blue: the end of a handshake by cookie, or a stray.
+    fn maybe_cookie(&mut self, id: SocketId, arrived: Arrived, now: Instant) {
+        let recent = match self.sockets.get(id) {
+            Some(Entry::Listener(listener)) => {
+                listener.last_cookie.is_some_and(|at| now.since(at) <= COOKIE_LIFE)
+            }
+            _ => false,
+        };
+        let possible = self.shared.sysctl.tcp_syncookies != 0 && !arrived.has(Flags::SYN) && recent;
+        let record = if possible { self.decode_cookie(id, &arrived, now) } else { None };
+        match record {
+            Some(record) => {
+                self.shared.counters.add(Counter::SyncookiesRecv, 1);
+                self.complete_handshake(id, record, arrived, now);
+            }
+            None => {
+                if possible {
+                    self.shared.counters.add(Counter::SyncookiesFailed, 1);
+                }
+                self.shared.trace.dropped(now, DropReason::ListenNoSyn);
+                self.reply_reset(&arrived, now);
+            }
+        }
+    }
+
+    fn decode_cookie(&self, id: SocketId, arrived: &Arrived, now: Instant) -> Option<HalfOpen> {
+        let header = &arrived.segment.header;
+        let mss = self.cookies.decode(&arrived.key, header.seq.0, header.ack.0, now)?;
+        let mut record = self.half_open_record(id, arrived, Some(header.ack - 1), now)?;
+        record.irs = (header.seq - 1).0;
+        record.peer_mss = mss;
+        record.flags = HalfOpenFlags::default();
+        record.snd_wscale = 0;
+        record.rcv_wscale = 0;
+        if let Some(ts) = header.options.timestamps {
+            let carried = syn_cookie::options(ts.ecr.wrapping_sub(record.ts_offset));
+            record.flags |= HalfOpenFlags::TIMESTAMPS;
+            if carried.sack {
+                record.flags |= HalfOpenFlags::SACK;
+            }
+            if let Some(scale) = carried.window_scale {
+                record.flags |= HalfOpenFlags::WINDOW_SCALE;
+                record.snd_wscale = scale;
+                record.rcv_wscale = self.offered_scale(id, arrived)?;
+            }
+        }
+        Some(record)
+    }
+
+    fn offered_scale(&self, id: SocketId, arrived: &Arrived) -> Option<u8> {
+        let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
+        let (path, _) = self.interfaces.path(Some(arrived.key.local), arrived.key.remote).ok()?;
+        let mss = advertised_mss(&path, &listener.options);
+        Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
+    }
+
+    /// A segment for a half-open record.
+    pub(super) fn half_open_segment(&mut self, index: u32, arrived: Arrived, now: Instant) {
+        let Some(record) = self.syn_queue.get(index).copied() else { return };
+        let header = &arrived.segment.header;
+        let expected = Seq(record.irs) + 1;
+        let offset = header.seq.distance_from(expected);
+        let len = arrived.segment.sequence_len() as i64;
+        let repeats_syn = header.flags.contains(Flags::SYN)
+            && !header.flags.intersects(Flags::ACK | Flags::RST | Flags::FIN)
+            && header.seq.0 == record.irs;
+        let old_timestamp = record.flags.contains(HalfOpenFlags::TIMESTAMPS)
+            && header.options.timestamps.is_some_and(|ts| (ts.val.wrapping_sub(record.ts_recent) as i32) < 0);
+        if repeats_syn && !old_timestamp {
+            return self.repeat_syn_ack(index, now);
+        }
+        let window = i64::from(record.rcv_wnd.max(1));
+        let in_window = i64::from(offset) + len.max(1) > 0 && i64::from(offset) < window;
+        if !in_window || old_timestamp {
+            return self.refuse_half_open(index, &arrived, old_timestamp, now);
+        }
+        if header.flags.intersects(Flags::RST | Flags::SYN) {
+            self.shared.counters.add(Counter::AttemptFails, 1);
+            self.shared.counters.add(Counter::EmbryonicRsts, 1);
+            if !arrived.has(Flags::RST) {
+                self.reply_reset(&arrived, now);
+            }
+            self.remove_half_open(index);
+            return;
+        }
+        if !header.flags.contains(Flags::ACK) {
+            return self.shared.trace.dropped(now, DropReason::NoAckFlag);
+        }
+        if header.ack != Seq(record.iss) + 1 {
+            self.shared.trace.dropped(now, DropReason::InvalidHandshakeAck);
+            return self.reply_reset(&arrived, now);
+        }
+        if self.defers(&record, &arrived, offset) {
+            self.shared.counters.add(Counter::TCPDeferAcceptDrop, 1);
+            self.mark_acked(index);
+            return self.shared.trace.dropped(now, DropReason::DeferAccept);
+        }
+        if self.accept_queue_refuses(index, &record, &arrived, now) {
+            return;
+        }
+        self.deadlines.remove(Owner::HalfOpen(index));
+        self.syn_queue.remove(index);
+        self.flows.remove(arrived.hash, FlowRef::HalfOpen(index));
+        self.complete_handshake(record.listener, record, arrived, now);
+    }
+
+    fn mark_acked(&mut self, index: u32) {
+        if let Some(record) = self.syn_queue.get_mut(index) {
+            record.flags |= HalfOpenFlags::ACKED;
+        }
+    }
+
+    /// TCP_DEFER_ACCEPT: a bare ACK does not end the handshake yet (O-03).
+    fn defers(&self, record: &HalfOpen, arrived: &Arrived, offset: i32) -> bool {
+        let deferred = match self.sockets.get(record.listener) {
+            Some(Entry::Listener(listener)) => listener.options.defer_accept,
+            _ => 0,
+        };
+        deferred > record.timeouts && arrived.segment.sequence_len() == 0 && offset == 0
+    }
+
+    /// The accept queue is full: the ACK is dropped and the record stays, or a reset ends it (S-02).
+    fn accept_queue_refuses(
+        &mut self,
+        index: u32,
+        record: &HalfOpen,
+        arrived: &Arrived,
+        now: Instant,
+    ) -> bool {
+        let full = match self.sockets.get(record.listener) {
+            Some(Entry::Listener(listener)) => listener.accept.is_full(),
+            _ => true,
+        };
+        if !full {
+            return false;
+        }
+        self.shared.counters.add(Counter::ListenOverflows, 1);
+        self.shared.counters.add(Counter::ListenDrops, 1);
+        self.shared.trace.dropped(now, DropReason::ListenOverflow);
+        if self.shared.sysctl.tcp_abort_on_overflow != 0 {
+            self.shared.counters.add(Counter::EmbryonicRsts, 1);
+            self.reply_reset(arrived, now);
+            self.remove_half_open(index);
+        } else {
+            self.mark_acked(index);
+        }
+        true
+    }
+
+    fn repeat_syn_ack(&mut self, index: u32, now: Instant) {
+        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
+        let Some(record) = self.syn_queue.get_mut(index) else { return };
+        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
+            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+            return;
+        }
+        record.retransmits = record.retransmits.saturating_add(1);
+        let record = *record;
+        self.shared.counters.add(Counter::TCPSynRetrans, 1);
+        self.send_syn_ack(&record, now);
+    }
+
+    /// Outside the window, or an old duplicate by its timestamp: answered with an ACK, within the limit.
+    fn refuse_half_open(&mut self, index: u32, arrived: &Arrived, old_timestamp: bool, now: Instant) {
+        let reason = if old_timestamp { DropReason::Paws } else { DropReason::AfterWindow };
+        self.shared.trace.dropped(now, reason);
+        if old_timestamp {
+            self.shared.counters.add(Counter::PAWSEstab, 1);
+        }
+        if arrived.has(Flags::RST) {
+            return;
+        }
+        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
+        let Some(record) = self.syn_queue.get_mut(index) else { return };
+        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
+            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+            return;
+        }
+        let record = *record;
+        let spec = self.syn_ack_spec(&record, now);
+        let ack = SegmentSpec {
+            seq: Seq(record.iss) + 1,
+            flags: Flags::ACK,
+            window: u16::try_from(record.rcv_wnd >> record.rcv_wscale).unwrap_or(u16::MAX),
+            options: TcpOptions { timestamps: spec.options.timestamps, ..TcpOptions::default() },
+            reason: SendReason::ChallengeAck,
+            ..spec
+        };
+        self.queue_reply(build_segment(&ack));
+    }
+
+    /// The handshake is over: the record becomes a connection, which processes the segment itself.
+    fn complete_handshake(
+        &mut self,
+        listener_id: SocketId,
+        record: HalfOpen,
+        arrived: Arrived,
+        now: Instant,
+    ) {
+        let path = self.interfaces.path(Some(record.key.local), record.key.remote);
+        let (Some(Entry::Listener(listener)), Ok((path, _))) = (self.sockets.get(listener_id), path) else {
+            return;
+        };
+        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
+        let options = listener.options.inherited();
+        let v6_socket = listener.family == Family::V6;
+        let hold = PortHold { held: true, listening: false, any_addr: false, ..listener.hold };
+        let (sockets, shared, ports) = (&mut self.sockets, &mut self.shared, &mut self.ports);
+        let id = sockets.insert_with_key(|id| {
+            let iss = (1u64 << 32) + u64::from(record.iss);
+            let ts_offset = record.ts_offset;
+            let setup =
+                Setup { id, key: record.key, path, hold, options, v6_socket, iss, ts_offset, algorithm };
+            let mut cx = shared.cx(now);
+            let mut conn = Connection::passive(setup, &record, &mut cx);
+            conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
+            Entry::Connection(Box::new(conn))
+        });
+        ports.insert(record.key.local_port, hold.binding(record.key.local));
+        self.insert_flow(&record.key, FlowRef::Socket(id));
+        if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
+            let mut cx = self.shared.cx(now);
+            conn.segment_arrives(arrived.segment, &mut cx);
+            if matches!(conn.state, State::SynReceived) {
+                // The segment did not end the handshake after all; nobody else will.
+                conn.set(flag::ORPHAN);
+                conn.destroy(None, &mut cx);
+                self.orphans += 1;
+                self.settle(id, now);
+                return;
+            }
+        }
+        if let Some(Entry::Listener(listener)) = self.sockets.get_mut(listener_id) {
+            let queued = listener.accept.push(id);
+            debug_assert!(queued, "fullness was asked before");
+        }
+        self.settle(id, now);
+        self.notify(listener_id);
+    }
+
+    /// The SYN,ACK timer of a record.
+    pub(super) fn on_syn_ack_timer(&mut self, index: u32, now: Instant) {
+        let Some(record) = self.syn_queue.get(index) else { return };
+        let (backlog, deferred, syn_count) = match self.sockets.get(record.listener) {
+            Some(Entry::Listener(listener)) => {
+                let options = &listener.options;
+                (listener.accept.backlog(), options.defer_accept, options.syn_count)
+            }
+            _ => (0, 0, 0),
+        };
+        let retries = if syn_count != 0 { syn_count } else { self.shared.sysctl.tcp_synack_retries };
+        let timing =
+            SynAckTiming { retries, initial_rto: INITIAL_RTO, rto_max: self.shared.sysctl.rto_max() };
+        self.shared.counters.add(Counter::TCPTimeouts, 1);
+        match self.syn_queue.on_timeout(index, now, timing, backlog, deferred) {
+            SynAckTimeout::Retransmit(next) => {
+                self.deadlines.set(Owner::HalfOpen(index), next);
+                if let Some(record) = self.syn_queue.get(index).copied() {
+                    self.shared.counters.add(Counter::TCPSynRetrans, 1);
+                    self.shared.counters.add(Counter::RetransSegs, 1);
+                    self.send_syn_ack(&record, now);
+                }
+            }
+            SynAckTimeout::Wait(next) => self.deadlines.set(Owner::HalfOpen(index), next),
+            SynAckTimeout::Expired => {
+                self.shared.counters.add(Counter::AttemptFails, 1);
+                self.remove_half_open(index);
+            }
+        }
+    }
+
+    pub(super) fn remove_half_open(&mut self, index: u32) {
+        self.deadlines.remove(Owner::HalfOpen(index));
+        if let Some(record) = self.syn_queue.remove(index) {
+            let hash = self.flows.hash(&record.key);
+            self.flows.remove(hash, FlowRef::HalfOpen(index));
+        }
+    }
+
+    /// A listener goes: so do its half-open connections.
+    pub(super) fn drop_half_open_of(&mut self, id: SocketId) {
+        let theirs: Vec<u32> = self
+            .syn_queue
+            .iter()
+            .filter(|(_, record)| record.listener == id)
+            .map(|(index, _)| index)
+            .collect();
+        theirs.into_iter().for_each(|index| self.remove_half_open(index));
+    }
+}

@@ -1,0 +1,124 @@
+//! TIME-WAIT and orphaned FIN-WAIT-2 as the stack handles them: entering, segments, the end
+//! (RFC 9293 3.10.7.4 TIME-WAIT; P-023, P-027, P-034 to P-037, P-230 to P-232).
+
+use super::control_segment::build_segment;
+use super::entity::{FlowRef, Owner};
+use super::input::Arrived;
+use super::time_wait::{Substate, TimeWaits, TwSegment, TwVerdict};
+use super::{Entry, PortHold, Stack};
+use crate::connection::flag;
+use crate::counters::Counter;
+use crate::drop_reason::DropReason;
+use crate::socket::SocketId;
+use crate::time::Instant;
+use alloc::vec::Vec;
+
+impl Stack {
+    /// Hands the four-tuple over to a compact record; a user who still reads keeps his socket.
+    pub(super) fn become_quiet(&mut self, id: SocketId, substate: Substate, until: Instant, now: Instant) {
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        let key = conn.key;
+        let mut cx = self.shared.cx(now);
+        let record = conn.time_wait_record(substate, &cx);
+        conn.end_in_time_wait(&mut cx);
+        let Some(index) = self.time_wait.insert(&record, &mut cx) else {
+            return self.leave_flows(id);
+        };
+        let hold = core::mem::take(&mut conn.hold);
+        conn.clear(flag::IN_FLOWS);
+        let hash = self.flows.hash(&key);
+        self.flows.replace(hash, FlowRef::Socket(id), FlowRef::TimeWait(index));
+        self.deadlines.set(Owner::TimeWait(index), until);
+        if hold.held {
+            let waiting = self.time_wait.binding(index);
+            let binding = hold.binding(key.local);
+            self.ports.change(key.local_port, &binding, waiting.unwrap_or(binding));
+        }
+    }
+
+    pub(super) fn time_wait_segment(&mut self, index: u32, arrived: Arrived, now: Instant) {
+        let header = &arrived.segment.header;
+        let segment = TwSegment {
+            seq: header.seq,
+            flags: header.flags,
+            len: arrived.segment.len,
+            timestamps: header.options.timestamps,
+        };
+        let before = self.time_wait.substate(index);
+        let mut cx = self.shared.cx(now);
+        let verdict = self.time_wait.segment(index, &segment, &mut cx);
+        self.shared.trace.dropped(now, DropReason::TimeWait);
+        let restart = match verdict {
+            TwVerdict::Drop { restart } => restart,
+            TwVerdict::Ack { restart } => {
+                self.time_wait_ack(index, now);
+                restart
+            }
+            TwVerdict::Reset => {
+                self.reply_reset(&arrived, now);
+                return self.remove_time_wait(index);
+            }
+            TwVerdict::Remove => return self.remove_time_wait(index),
+            TwVerdict::Reopen { iss } => {
+                let (key, device) = (&arrived.key, arrived.device);
+                match self.listeners.lookup(key.local, key.local_port, device, arrived.hash) {
+                    Some(id) => {
+                        self.remove_time_wait(index);
+                        self.listener_segment(id, arrived, Some(iss), now);
+                    }
+                    None => self.time_wait_ack(index, now),
+                }
+                return;
+            }
+        };
+        let entered =
+            before == Some(Substate::FinWait2) && self.time_wait.substate(index) == Some(Substate::TimeWait);
+        if restart || entered {
+            let until = now + TimeWaits::length(&self.shared.sysctl);
+            self.deadlines.set(Owner::TimeWait(index), until);
+        }
+    }
+
+    fn time_wait_ack(&mut self, index: u32, now: Instant) {
+        if let Some(spec) = self.time_wait.ack(index, now) {
+            self.queue_reply(build_segment(&spec));
+        }
+    }
+
+    pub(super) fn on_time_wait_timer(&mut self, index: u32, _now: Instant) {
+        if self.time_wait.substate(index) == Some(Substate::TimeWait) {
+            self.shared.counters.add(Counter::TW, 1);
+        }
+        self.remove_time_wait(index);
+    }
+
+    pub(super) fn remove_time_wait(&mut self, index: u32) {
+        self.deadlines.remove(Owner::TimeWait(index));
+        if let Some((key, binding)) = self.time_wait.remove(index) {
+            let hash = self.flows.hash(&key);
+            self.flows.remove(hash, FlowRef::TimeWait(index));
+            self.ports.remove(key.local_port, &binding);
+        }
+    }
+
+    pub(super) fn forget_time_waits(&mut self) {
+        let all: Vec<u32> = self.time_wait.iter().map(|(index, _, _)| index).collect();
+        all.into_iter().for_each(|index| self.remove_time_wait(index));
+    }
+
+    /// The connection is over for the network: its four-tuple and its port are free again.
+    pub(super) fn leave_flows(&mut self, id: SocketId) {
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        conn.clear(flag::IN_FLOWS);
+        let (key, hold) = (conn.key, core::mem::take(&mut conn.hold));
+        let hash = self.flows.hash(&key);
+        self.flows.remove(hash, FlowRef::Socket(id));
+        self.release_port_at(key.local, key.local_port, hold);
+    }
+
+    pub(super) fn release_port_at(&mut self, addr: crate::addr::Addr, port: u16, hold: PortHold) {
+        if hold.held {
+            self.ports.remove(port, &hold.binding(addr));
+        }
+    }
+}

@@ -1,0 +1,87 @@
+//! After each call or segment: what a connection left to do is taken over by the stack.
+//!
+//! A connection notes its wishes (output, an event, its next deadline) and its end; this room turns them into
+//! entries of the stack's lists, and frees what is no longer needed.
+
+use super::entity::Owner;
+use super::time_wait::{Substate, TimeWaits};
+use super::{Entry, Stack};
+use crate::connection::state::State;
+use crate::connection::{flag, pending};
+use crate::socket::SocketId;
+use crate::time::Instant;
+
+impl Stack {
+    /// Takes over what the connection wants. Call it after everything that touched it.
+    pub(super) fn settle(&mut self, id: SocketId, now: Instant) {
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        if conn.state == State::TimeWait {
+            let until = now + TimeWaits::length(&self.shared.sysctl);
+            self.become_quiet(id, Substate::TimeWait, until, now);
+        } else if conn.is_waiting_orphan() {
+            let until = conn.orphan_until();
+            self.become_quiet(id, Substate::FinWait2, until, now);
+        } else if conn.state == State::Closed && conn.has(flag::IN_FLOWS) {
+            self.leave_flows(id);
+        }
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        if conn.state == State::Closed {
+            self.deadlines.remove(Owner::Socket(id));
+            if conn.has(flag::ORPHAN) {
+                self.free(id, now);
+                return;
+            }
+        }
+        if conn.is_pending(pending::OUTPUT) && !conn.has(flag::IN_READY) && conn.state != State::Closed {
+            conn.set(flag::IN_READY);
+            self.ready.push_back(id);
+        }
+        if conn.is_pending(pending::EVENT) {
+            conn.done(pending::EVENT);
+            if !conn.has(flag::IN_EVENTS | flag::ORPHAN) {
+                conn.set(flag::IN_EVENTS);
+                self.events.push_back(id);
+            }
+        }
+        let (at, _) = conn.next_deadline();
+        self.keep_deadline(id, at);
+    }
+
+    /// Deadlines that only moved later keep their old entry until it comes up.
+    fn keep_deadline(&mut self, id: SocketId, at: Instant) {
+        let owner = Owner::Socket(id);
+        match self.deadlines.get(owner) {
+            Some(known) if known <= at && at != Instant::NEVER => {}
+            Some(_) if at == Instant::NEVER => {
+                self.deadlines.remove(owner);
+            }
+            None if at == Instant::NEVER => {}
+            _ => self.deadlines.set(owner, at),
+        }
+    }
+
+    /// Frees a connection that nobody owns or needs any more.
+    pub(super) fn free(&mut self, id: SocketId, now: Instant) {
+        let Some(Entry::Connection(mut conn)) = self.sockets.remove(id) else { return };
+        if conn.has(flag::ORPHAN) {
+            self.orphans = self.orphans.saturating_sub(1);
+        }
+        let mut cx = self.shared.cx(now);
+        conn.release(&mut cx);
+    }
+
+    /// Puts a socket on the list of events.
+    pub(super) fn notify(&mut self, id: SocketId) {
+        match self.sockets.get_mut(id) {
+            Some(Entry::Listener(listener)) if !listener.in_events => {
+                listener.in_events = true;
+                self.events.push_back(id);
+            }
+            Some(Entry::Connection(conn)) if !conn.has(flag::IN_EVENTS | flag::ORPHAN) => {
+                conn.set(flag::IN_EVENTS);
+                self.events.push_back(id);
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,605 @@
+//! The user calls that touch more than one connection: opening, binding, connecting, accepting, closing
+//! (RFC 9293 3.10.1, 3.10.4, 3.10.5; ).
+
+use super::entity::FlowRef;
+use super::interfaces::{LOOPBACK, PathError};
+use super::listeners::{ANY_PORT, ListenAddr};
+use super::ports::PortRange;
+use super::time_wait::Takeover;
+use super::{Entry, PortHold, Stack};
+use crate::addr::{Addr, FlowKey};
+use crate::connection::state::State;
+use crate::connection::{Connection, Setup, flag, pending};
+use crate::context::Context;
+use crate::counters::Counter;
+use crate::frame::DeviceId;
+use crate::listen::accept_queue::AcceptQueue;
+use crate::listen::listener::Listener;
+use crate::socket::errno::Errno;
+use crate::socket::options::{SocketOption, SocketOptions, flag as option};
+use crate::socket::readiness::Readiness;
+use crate::socket::tcp_info::TcpInfo;
+use crate::socket::{Family, Idle, Shutdown, SocketId};
+use crate::sysctl::AlgorithmName;
+use crate::time::Instant;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+impl Stack {
+    /// A fresh socket.
+    ///
+    /// # Errors
+    /// `ENFILE` when the stack has as many sockets as `cauce.max_sockets` allows.
+    pub fn open(&mut self, family: Family) -> Result<SocketId, Errno> {
+        if self.sockets.len() as u64 >= u64::from(self.shared.sysctl.max_sockets) {
+            return Err(Errno::ENFILE);
+        }
+        let options = SocketOptions::new(&self.shared.sysctl);
+        let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm: None };
+        Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
+    }
+
+    pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {
+        match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) => Some(conn),
+            _ => None,
+        }
+    }
+
+    /// Runs `call` on a connection and takes over what it caused. `unconnected` is the error of any other
+    /// socket.
+    pub(crate) fn with_connection<T>(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        unconnected: Errno,
+        call: impl FnOnce(&mut Connection, &mut Context<'_>) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        match self.sockets.get_mut(id) {
+            Some(Entry::Connection(conn)) => {
+                let mut cx = self.shared.cx(now);
+                let result = call(conn, &mut cx);
+                self.settle(id, now);
+                result
+            }
+            Some(_) => Err(unconnected),
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    pub(crate) fn bind(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
+        let Some(Entry::Idle(idle)) = self.sockets.get(id) else {
+            return Err(if self.sockets.contains_key(id) { Errno::EINVAL } else { Errno::EBADF });
+        };
+        if idle.bound.is_some() {
+            return Err(Errno::EINVAL);
+        }
+        let local = usable_addr(idle.family, idle.options.has(option::V6ONLY), addr)?;
+        let foreign_ok = idle.options.has(option::TRANSPARENT | option::FREEBIND);
+        if !local.is_unspecified() && !foreign_ok && !self.interfaces.is_local(local) {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let hold = hold_of(&idle.options, false);
+        let port = self.take_port(local, addr.port(), hold)?;
+        let v6_only = idle_v6_only(&self.sockets, id);
+        if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
+            idle.bound = Some(ListenAddr { addr: local, port, v6_only, device: None });
+            idle.hold = PortHold { held: true, any_addr: local.is_unspecified(), ..hold };
+        }
+        Ok(())
+    }
+
+    fn take_port(&mut self, addr: Addr, port: u16, hold: PortHold) -> Result<u16, Errno> {
+        let binding = hold.binding(addr);
+        let port = if port == 0 {
+            let reserved = self.shared.sysctl.ip_local_reserved_ports.clone();
+            let range =
+                PortRange { ports: self.shared.sysctl.ip_local_port_range, reserved: reserved.ranges() };
+            self.ports.choose_for_bind(&binding, range, &mut *self.shared.rng).ok_or(Errno::EADDRINUSE)?
+        } else if self.ports.may_bind(port, &binding) {
+            port
+        } else {
+            return Err(Errno::EADDRINUSE);
+        };
+        self.ports.insert(port, binding);
+        Ok(port)
+    }
+
+    pub(crate) fn listen(&mut self, id: SocketId, backlog: u32) -> Result<(), Errno> {
+        let backlog = backlog.min((self.shared.sysctl.core_somaxconn as u64).min(u64::from(u32::MAX)) as u32);
+        match self.sockets.get_mut(id) {
+            Some(Entry::Listener(listener)) => {
+                listener.accept.set_backlog(backlog);
+                return Ok(());
+            }
+            Some(Entry::Idle(_)) => {}
+            Some(Entry::Connection(_)) => return Err(Errno::EINVAL),
+            None => return Err(Errno::EBADF),
+        }
+        self.bind_if_needed(id)?;
+        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EINVAL) };
+        let Some(at) = idle.bound else { return Err(Errno::EINVAL) };
+        let listening = PortHold { listening: true, ..idle.hold };
+        let (own, wanted) = (idle.hold.binding(at.addr), listening.binding(at.addr));
+        if !self.ports.may_change(at.port, &own, &wanted) {
+            return Err(Errno::EADDRINUSE);
+        }
+        self.ports.change(at.port, &own, wanted);
+        self.become_listener(id, at, listening, backlog);
+        Ok(())
+    }
+
+    pub(crate) fn listen_any(&mut self, id: SocketId, backlog: u32) -> Result<(), Errno> {
+        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EINVAL) };
+        if idle.bound.is_some() || !idle.options.has(option::TRANSPARENT) {
+            return Err(Errno::EINVAL);
+        }
+        let v6_only = idle.options.has(option::V6ONLY);
+        let addr = wildcard(idle.family);
+        let at = ListenAddr { addr, port: ANY_PORT, v6_only, device: None };
+        self.become_listener(id, at, PortHold::default(), backlog);
+        Ok(())
+    }
+
+    fn bind_if_needed(&mut self, id: SocketId) -> Result<(), Errno> {
+        match self.sockets.get(id) {
+            Some(Entry::Idle(idle)) if idle.bound.is_none() => {
+                let any = SocketAddr::new(wildcard_ip(idle.family), 0);
+                self.bind(id, any)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn become_listener(&mut self, id: SocketId, at: ListenAddr, hold: PortHold, backlog: u32) {
+        let Some(entry) = self.sockets.get_mut(id) else { return };
+        if let Entry::Idle(idle) = entry {
+            let listener = Listener {
+                family: idle.family,
+                options: idle.options.clone(),
+                at,
+                hold,
+                accept: AcceptQueue::new(backlog),
+                algorithm: idle.algorithm,
+                last_cookie: None,
+                in_events: false,
+            };
+            *entry = Entry::Listener(Box::new(listener));
+            self.listeners.insert(at, id);
+        }
+    }
+
+    pub(crate) fn accept(&mut self, id: SocketId, now: Instant) -> Result<SocketId, Errno> {
+        let child = match self.sockets.get_mut(id) {
+            Some(Entry::Listener(listener)) => listener.accept.pop().ok_or(Errno::EAGAIN)?,
+            Some(_) => return Err(Errno::EINVAL),
+            None => return Err(Errno::EBADF),
+        };
+        if let Some(Entry::Connection(conn)) = self.sockets.get_mut(child) {
+            conn.clear(flag::UNACCEPTED);
+        }
+        self.settle(child, now);
+        Ok(child)
+    }
+
+    pub(crate) fn connect(&mut self, id: SocketId, now: Instant, remote: SocketAddr) -> Result<(), Errno> {
+        match self.sockets.get_mut(id) {
+            Some(Entry::Idle(_)) => self.open_actively(id, now, remote),
+            Some(Entry::Listener(_)) => Err(Errno::EISCONN),
+            Some(Entry::Connection(conn)) => {
+                let state = conn.state;
+                match state {
+                    State::SynSent | State::SynReceived => Err(Errno::EALREADY),
+                    State::Closed if conn.has(flag::CONNECTING) => {
+                        conn.clear(flag::CONNECTING);
+                        let error = conn.take_error().unwrap_or(Errno::ECONNABORTED);
+                        self.back_to_idle(id, now);
+                        Err(error)
+                    }
+                    _ if conn.has(flag::CONNECTING) => {
+                        conn.clear(flag::CONNECTING);
+                        Ok(())
+                    }
+                    _ => Err(Errno::EISCONN),
+                }
+            }
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    /// OPEN, active (RFC 9293 3.10.1): chooses addresses and port, and asks for the SYN.
+    fn open_actively(&mut self, id: SocketId, now: Instant, remote: SocketAddr) -> Result<(), Errno> {
+        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
+        let mut to = usable_addr(idle.family, idle.options.has(option::V6ONLY), remote)?;
+        if to.is_unspecified() {
+            to = if to.is_v4() {
+                IpAddr::from([127, 0, 0, 1]).into()
+            } else {
+                IpAddr::V6(Ipv6Addr::LOCALHOST).into()
+            };
+        }
+        if to.is_multicast_or_broadcast() {
+            return Err(Errno::ENETUNREACH);
+        }
+        let bound = idle.bound;
+        let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
+        let (path, source) = self.interfaces.path(from, to).map_err(|PathError(errno)| errno)?;
+        let hold = idle.hold;
+        let options = idle.options.clone();
+        let mut key = FlowKey { local: source, remote: to, local_port: 0, remote_port: remote.port() };
+        let mut takeover = None;
+        let hold = match bound {
+            Some(at) => {
+                key.local_port = at.port;
+                self.bound_tuple(&key, at, hold)?
+            }
+            None => {
+                (key.local_port, takeover) = self.ephemeral_port(&key, path.device, now)?;
+                let hold = PortHold { held: true, chosen_by_connect: true, ..hold_of(&options, false) };
+                self.ports.insert(key.local_port, hold.binding(key.local));
+                hold
+            }
+        };
+        self.start_connection(id, now, key, path, hold, takeover)
+    }
+
+    /// A bound socket connects: its port stays, its address becomes the one it sends from.
+    fn bound_tuple(&mut self, key: &FlowKey, at: ListenAddr, hold: PortHold) -> Result<PortHold, Errno> {
+        let hash = self.flows.hash(key);
+        if self.find_flow(hash, key).is_some() {
+            return Err(Errno::EADDRNOTAVAIL);
+        }
+        let now_held = PortHold { any_addr: false, ..hold };
+        self.ports.change(at.port, &hold.binding(at.addr), now_held.binding(key.local));
+        Ok(now_held)
+    }
+
+    fn ephemeral_port(
+        &mut self,
+        key: &FlowKey,
+        device: DeviceId,
+        now: Instant,
+    ) -> Result<(u16, Option<Takeover>), Errno> {
+        let reserved = self.shared.sysctl.ip_local_reserved_ports.clone();
+        let range = PortRange { ports: self.shared.sysctl.ip_local_port_range, reserved: reserved.ranges() };
+        let Stack { ports, flows, sockets, syn_queue, time_wait, shared, .. } = self;
+        let mut taken_over = None;
+        let sysctl = &shared.sysctl;
+        let usable = |port: u16| {
+            let candidate = FlowKey { local_port: port, ..*key };
+            let hash = flows.hash(&candidate);
+            let found = flows.find(hash, |flow| match flow {
+                FlowRef::Socket(id) => Self::key_of(sockets, id) == Some(candidate),
+                FlowRef::HalfOpen(index) => {
+                    syn_queue.get(index).is_some_and(|record| record.key == candidate)
+                }
+                FlowRef::TimeWait(index) => time_wait.key(index) == Some(candidate),
+            });
+            match found {
+                None => true,
+                Some(FlowRef::TimeWait(index)) => {
+                    let takeover = time_wait.takeover(index, now, sysctl, device == LOOPBACK);
+                    taken_over = takeover.map(|takeover| (index, takeover));
+                    taken_over.is_some()
+                }
+                Some(_) => false,
+            }
+        };
+        let port = ports.choose_for_connect(key, range, &mut *shared.rng, usable);
+        let port = port.ok_or(Errno::EADDRNOTAVAIL)?;
+        let Some((index, takeover)) = taken_over else { return Ok((port, None)) };
+        shared.counters.add(Counter::TWRecycled, 1);
+        self.remove_time_wait(index);
+        Ok((port, Some(takeover)))
+    }
+
+    fn start_connection(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        key: FlowKey,
+        path: crate::connection::path::Path,
+        hold: PortHold,
+        takeover: Option<Takeover>,
+    ) -> Result<(), Errno> {
+        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
+        let name = idle.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
+        let sequence =
+            takeover.map_or_else(|| self.isn.initial_sequence(&key, now), |takeover| takeover.iss.0);
+        let iss = (1u64 << 32) + u64::from(sequence);
+        let setup = Setup {
+            id,
+            key,
+            path,
+            hold,
+            options: idle.options.clone(),
+            v6_socket: idle.family == Family::V6,
+            iss,
+            ts_offset: self.timestamp_offset(&key),
+            algorithm,
+        };
+        let mut cx = self.shared.cx(now);
+        let mut conn = Connection::active(setup, &mut cx);
+        cx.count(Counter::ActiveOpens);
+        conn.set(flag::IN_FLOWS | flag::CONNECTING);
+        if let Some(entry) = self.sockets.get_mut(id) {
+            *entry = Entry::Connection(Box::new(conn));
+        }
+        self.insert_flow(&key, FlowRef::Socket(id));
+        self.settle(id, now);
+        Err(Errno::EINPROGRESS)
+    }
+
+    pub(super) fn timestamp_offset(&self, key: &FlowKey) -> u32 {
+        if self.shared.sysctl.tcp_timestamps == 2 { 0 } else { self.isn.timestamp_offset(key) }
+    }
+
+    /// A failed connect leaves a socket that can try again.
+    fn back_to_idle(&mut self, id: SocketId, now: Instant) {
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        let mut cx = self.shared.cx(now);
+        conn.release(&mut cx);
+        let family = if conn.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 };
+        let options = conn.options.clone();
+        let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm: None };
+        if let Some(entry) = self.sockets.get_mut(id) {
+            *entry = Entry::Idle(Box::new(idle));
+        }
+    }
+
+    pub(crate) fn shutdown(&mut self, id: SocketId, now: Instant, how: Shutdown) -> Result<(), Errno> {
+        if matches!(self.sockets.get(id), Some(Entry::Listener(_))) && how != Shutdown::Write {
+            // Linux: a listener shut down for reading stops listening and becomes an unconnected socket.
+            return self.stop_listening(id, now);
+        }
+        self.with_connection(id, now, Errno::ENOTCONN, |conn, cx| {
+            if conn.state == State::Closed {
+                return Err(Errno::ENOTCONN);
+            }
+            if how != Shutdown::Write {
+                conn.set(flag::RCV_SHUTDOWN);
+                conn.want(pending::EVENT);
+            }
+            if how != Shutdown::Read {
+                conn.shutdown_write(cx);
+            }
+            Ok(())
+        })
+    }
+
+    fn stop_listening(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
+        let Some(Entry::Listener(listener)) = self.sockets.get_mut(id) else { return Err(Errno::EINVAL) };
+        let children: Vec<SocketId> = listener.accept.drain().collect();
+        let (at, hold) = (listener.at, listener.hold);
+        let idle = Idle {
+            family: listener.family,
+            options: listener.options.clone(),
+            bound: None,
+            hold: PortHold::default(),
+            algorithm: listener.algorithm,
+        };
+        self.listeners.remove(at, id);
+        self.release_port_at(at.addr, at.port, hold);
+        self.drop_half_open_of(id);
+        for child in children {
+            self.reset_unaccepted(child, now);
+        }
+        if let Some(entry) = self.sockets.get_mut(id) {
+            *entry = Entry::Idle(Box::new(idle));
+        }
+        Ok(())
+    }
+
+    /// Connections that nobody accepted are reset with their listener.
+    fn reset_unaccepted(&mut self, child: SocketId, now: Instant) {
+        if let Some(Entry::Connection(conn)) = self.sockets.get_mut(child) {
+            let mut cx = self.shared.cx(now);
+            conn.set(flag::ORPHAN);
+            conn.reset_and_destroy(None, &mut cx);
+            self.orphans += 1;
+            self.settle(child, now);
+        }
+    }
+
+    pub(crate) fn close(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
+        match self.sockets.get_mut(id) {
+            None => Err(Errno::EBADF),
+            Some(Entry::Idle(idle)) => {
+                let (bound, hold) = (idle.bound, idle.hold);
+                self.sockets.remove(id);
+                if let Some(at) = bound {
+                    self.release_port_at(at.addr, at.port, hold);
+                }
+                Ok(())
+            }
+            Some(Entry::Listener(_)) => {
+                self.stop_listening(id, now)?;
+                self.sockets.remove(id);
+                Ok(())
+            }
+            Some(Entry::Connection(_)) => self.close_connection(id, now),
+        }
+    }
+
+    fn close_connection(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
+        let most = self.shared.sysctl.tcp_max_orphans as i64;
+        self.orphans += 1;
+        let too_many = i64::from(self.orphans) > most;
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return Err(Errno::EBADF) };
+        let mut cx = self.shared.cx(now);
+        conn.close(&mut cx);
+        let still_there = !matches!(conn.state, State::Closed | State::TimeWait);
+        if too_many && still_there {
+            cx.count(Counter::TCPAbortOnMemory);
+            cx.count(Counter::TCPOrphanOverflow);
+            conn.reset_and_destroy(None, &mut cx);
+        }
+        self.settle(id, now);
+        Ok(())
+    }
+
+    pub(crate) fn abort(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
+        match self.sockets.get_mut(id) {
+            Some(Entry::Connection(conn)) => {
+                let mut cx = self.shared.cx(now);
+                conn.set(flag::ORPHAN);
+                conn.abort(&mut cx);
+                self.orphans += 1;
+                self.settle(id, now);
+                Ok(())
+            }
+            _ => self.close(id, now),
+        }
+    }
+
+    /// Resets every connection and closes every socket: nothing is left but TIME-WAITs, which go too.
+    pub fn close_all(&mut self, now: Instant) {
+        let ids: Vec<SocketId> = self.sockets.keys().collect();
+        for id in ids {
+            let _ = self.abort(id, now);
+        }
+        self.forget_time_waits();
+    }
+
+    pub(crate) fn readiness(&self, id: SocketId) -> Readiness {
+        match self.sockets.get(id) {
+            Some(Entry::Idle(_)) => Readiness::OUT | Readiness::HUP,
+            Some(Entry::Listener(listener)) if !listener.accept.is_empty() => Readiness::IN,
+            Some(Entry::Listener(_)) => Readiness::NONE,
+            Some(Entry::Connection(conn)) => conn.readiness(conn.options.notsent_lowat(&self.shared.sysctl)),
+            None => Readiness::ERR | Readiness::HUP,
+        }
+    }
+
+    pub(crate) fn take_error(&mut self, id: SocketId) -> Option<Errno> {
+        match self.sockets.get_mut(id) {
+            Some(Entry::Connection(conn)) => conn.take_error().or_else(|| conn.soft_error.take()),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn options(&self, id: SocketId) -> Result<&SocketOptions, Errno> {
+        match self.sockets.get(id) {
+            Some(Entry::Idle(idle)) => Ok(&idle.options),
+            Some(Entry::Listener(listener)) => Ok(&listener.options),
+            Some(Entry::Connection(conn)) => Ok(&conn.options),
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    pub(crate) fn set_option(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        option: SocketOption,
+    ) -> Result<(), Errno> {
+        let sysctl = &self.shared.sysctl;
+        match self.sockets.get_mut(id) {
+            Some(Entry::Idle(idle)) => {
+                if matches!(option, SocketOption::V6Only(_))
+                    && (idle.bound.is_some() || idle.family == Family::V4)
+                {
+                    return Err(Errno::EINVAL);
+                }
+                idle.options.store(&option, sysctl)
+            }
+            Some(Entry::Listener(listener)) => listener.options.store(&option, sysctl),
+            Some(Entry::Connection(conn)) => {
+                if matches!(option, SocketOption::V6Only(_)) {
+                    return Err(Errno::EINVAL);
+                }
+                let mut cx = self.shared.cx(now);
+                let result = conn.set_option(&option, &mut cx);
+                self.settle(id, now);
+                result
+            }
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    pub(crate) fn set_congestion(&mut self, id: SocketId, now: Instant, name: &str) -> Result<(), Errno> {
+        let algorithm = self.registry.by_name(name).ok_or(Errno::ENOENT)?;
+        let stored = AlgorithmName::new(name).ok_or(Errno::ENOENT)?;
+        match self.sockets.get_mut(id) {
+            Some(Entry::Idle(idle)) => idle.algorithm = Some(stored),
+            Some(Entry::Listener(listener)) => listener.algorithm = Some(stored),
+            Some(Entry::Connection(conn)) => {
+                let view = conn.view(now);
+                conn.cong.set_algorithm(algorithm, &view);
+            }
+            None => return Err(Errno::EBADF),
+        }
+        Ok(())
+    }
+
+    pub(crate) fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
+        match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) => Ok(conn.key.local()),
+            Some(Entry::Listener(listener)) => Ok(SocketAddr::new(listener.at.addr.ip(), listener.at.port)),
+            Some(Entry::Idle(idle)) => {
+                let at = idle.bound.ok_or(Errno::EINVAL)?;
+                Ok(SocketAddr::new(at.addr.ip(), at.port))
+            }
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    pub(crate) fn peer_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
+        match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) if !matches!(conn.state, State::SynSent) => Ok(conn.key.remote()),
+            Some(_) => Err(Errno::ENOTCONN),
+            None => Err(Errno::EBADF),
+        }
+    }
+
+    pub(crate) fn tcp_info(&self, id: SocketId, now: Instant) -> Result<TcpInfo, Errno> {
+        match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) => Ok(TcpInfo::of(conn, now)),
+            Some(Entry::Listener(listener)) => {
+                Ok(TcpInfo::of_listener(listener.accept.len() as u32, listener.accept.backlog()))
+            }
+            Some(Entry::Idle(_)) => Ok(TcpInfo::closed()),
+            None => Err(Errno::EBADF),
+        }
+    }
+}
+
+fn idle_v6_only(sockets: &slotmap::SlotMap<SocketId, Entry>, id: SocketId) -> bool {
+    matches!(sockets.get(id), Some(Entry::Idle(idle)) if idle.options.has(option::V6ONLY))
+}
+
+fn hold_of(options: &SocketOptions, listening: bool) -> PortHold {
+    PortHold {
+        held: true,
+        v6_only: options.has(option::V6ONLY),
+        reuse_addr: options.has(option::REUSEADDR),
+        reuse_port: options.has(option::REUSEPORT),
+        listening,
+        ..PortHold::default()
+    }
+}
+
+fn wildcard_ip(family: Family) -> IpAddr {
+    match family {
+        Family::V4 => IpAddr::from([0, 0, 0, 0]),
+        Family::V6 => IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    }
+}
+
+fn wildcard(family: Family) -> Addr {
+    wildcard_ip(family).into()
+}
+
+/// The address in the form of the tables, if a socket of this family may use it.
+fn usable_addr(family: Family, v6_only: bool, addr: SocketAddr) -> Result<Addr, Errno> {
+    match (family, addr) {
+        (Family::V4, SocketAddr::V4(_)) => Ok(addr.ip().into()),
+        (Family::V6, SocketAddr::V6(v6)) => {
+            let addr: Addr = IpAddr::V6(*v6.ip()).into();
+            if v6_only && addr.is_v4() { Err(Errno::EINVAL) } else { Ok(addr) }
+        }
+        _ => Err(Errno::EAFNOSUPPORT),
+    }
+}

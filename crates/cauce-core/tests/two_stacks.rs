@@ -1,0 +1,261 @@
+//! Two stacks joined by nothing but a loop: handshake, data both ways, every close (P-001 to P-027).
+
+use bytes::Bytes;
+use cauce_core::batch::{Batch, Transmit};
+use cauce_core::connection::state::State;
+use cauce_core::frame::{ChecksumState, DeviceId, Frame};
+use cauce_core::socket::errno::Errno;
+use cauce_core::socket::{Family, Shutdown, SocketId};
+use cauce_core::stack::{InterfaceConfig, Medium, Stack};
+use cauce_core::sysctl::Sysctls;
+use cauce_core::time::{Duration, Instant};
+
+/// Two stacks and the time between them.
+struct Two {
+    now: Instant,
+    stacks: [Stack; 2],
+}
+
+const ADDRS: [&str; 2] = ["10.0.0.1", "10.0.0.2"];
+
+impl Two {
+    fn new() -> Self {
+        let make = |which: usize| {
+            let mut seed = 0x9e37_79b9_7f4a_7c15u64 ^ which as u64;
+            let rng = move || {
+                seed ^= seed << 13;
+                seed ^= seed >> 7;
+                seed ^= seed << 17;
+                seed
+            };
+            let mut stack = Stack::new(Sysctls::default(), Box::new(rng));
+            let config =
+                InterfaceConfig { name: "pipe".into(), mtu: 1500, medium: Medium::Ip, max_super: 64_000 };
+            let device = stack.add_interface(config);
+            assert!(stack.interfaces().add_address(device, ADDRS[which].parse().unwrap(), 24));
+            stack
+        };
+        Two { now: Instant::from_secs(10), stacks: [make(0), make(1)] }
+    }
+
+    fn frame(packet: &Transmit) -> Frame {
+        let mut frame = Frame::new(Bytes::copy_from_slice(&packet.header));
+        frame.frags = packet.payload.to_vec();
+        frame.truesize += packet.payload_len() as u32;
+        frame.checksum = ChecksumState::Partial;
+        frame.device = DeviceId(0);
+        if let Some(gso) = packet.gso {
+            (frame.segments, frame.segment_size) = (gso.segments, gso.size);
+        }
+        frame
+    }
+
+    /// Carries packets to and fro until both are silent.
+    fn exchange(&mut self) {
+        for _ in 0..10_000 {
+            let mut moved = false;
+            for from in 0..2 {
+                let mut batch = Batch::new(64);
+                while self.stacks[from].poll_transmit(self.now, &mut batch) > 0 {
+                    while let Some(packet) = batch.pop() {
+                        moved = true;
+                        let back = self.stacks[1 - from].handle_packet(self.now, Self::frame(&packet));
+                        assert!(back.is_none());
+                    }
+                }
+            }
+            self.now += Duration::from_micros(50);
+            if !moved {
+                return;
+            }
+        }
+        panic!("the two never fell silent");
+    }
+
+    /// Lets time pass, with everything that falls due.
+    fn pass(&mut self, span: Duration) {
+        let end = self.now + span;
+        loop {
+            self.exchange();
+            let next = self.stacks.iter_mut().filter_map(Stack::poll_timeout).map(|(at, _)| at).min();
+            let Some(at) = next.filter(|at| *at <= end) else { break };
+            self.now = self.now.max(at);
+            let now = self.now;
+            self.stacks.iter_mut().for_each(|stack| stack.handle_timeout(now));
+        }
+        self.now = self.now.max(end);
+    }
+
+    /// A client on stack 0 connected to an accepted socket on stack 1.
+    fn connected(&mut self) -> (SocketId, SocketId) {
+        let listener = self.stacks[1].open(Family::V4).unwrap();
+        let at = "10.0.0.2:80".parse().unwrap();
+        self.stacks[1].socket(listener).bind(at).unwrap();
+        self.stacks[1].socket(listener).listen(8).unwrap();
+        let client = self.stacks[0].open(Family::V4).unwrap();
+        assert_eq!(self.stacks[0].socket(client).connect(self.now, at), Err(Errno::EINPROGRESS));
+        self.exchange();
+        assert_eq!(self.stacks[0].socket(client).connect(self.now, at), Ok(()));
+        let server = self.stacks[1].socket(listener).accept(self.now).unwrap();
+        self.stacks[1].socket(listener).close(self.now).unwrap();
+        (client, server)
+    }
+
+    fn state(&mut self, stack: usize, id: SocketId) -> State {
+        self.stacks[stack].socket(id).tcp_info(self.now).unwrap().state
+    }
+
+    /// Sends `total` bytes from one side to the other and checks every one.
+    fn transfer(&mut self, from: usize, sender: SocketId, receiver: SocketId, total: usize) {
+        let pattern = |at: usize| (at * 31 % 251) as u8;
+        let (mut sent, mut got) = (0, 0);
+        let mut buffer = vec![0; 65_536];
+        while got < total {
+            let chunk: Vec<u8> = (sent..total.min(sent + 40_000)).map(pattern).collect();
+            let now = self.now;
+            match self.stacks[from].socket(sender).send(now, &chunk) {
+                Ok(taken) => sent += taken,
+                Err(error) => assert_eq!(error, Errno::EAGAIN),
+            }
+            self.exchange();
+            loop {
+                let now = self.now;
+                match self.stacks[1 - from].socket(receiver).recv(now, &mut buffer) {
+                    Ok(len) => {
+                        assert!(
+                            buffer[..len].iter().enumerate().all(|(at, byte)| *byte == pattern(got + at))
+                        );
+                        got += len;
+                    }
+                    Err(error) => {
+                        assert_eq!(error, Errno::EAGAIN);
+                        break;
+                    }
+                }
+            }
+            self.pass(Duration::from_micros(500));
+        }
+        assert_eq!(got, total);
+    }
+
+    fn assert_nothing_left(&mut self) {
+        self.pass(Duration::from_secs(300));
+        for stack in &self.stacks {
+            assert_eq!((stack.connections(), stack.sockets(), stack.time_waits()), (0, 0, 0));
+            assert_eq!((stack.deadlines(), stack.memory_used(), stack.ports_held()), (0, 0, false));
+        }
+    }
+
+    fn close(&mut self, stack: usize, id: SocketId) {
+        let now = self.now;
+        self.stacks[stack].socket(id).close(now).unwrap();
+    }
+}
+
+#[test]
+fn handshake_data_and_orderly_close() {
+    let mut two = Two::new();
+    let (client, server) = two.connected();
+    assert_eq!((two.state(0, client), two.state(1, server)), (State::Established, State::Established));
+    two.transfer(0, client, server, 3_000_000);
+    two.transfer(1, server, client, 3_000_000);
+    let now = two.now;
+    two.stacks[0].socket(client).shutdown(now, Shutdown::Write).unwrap();
+    two.exchange();
+    assert_eq!((two.state(0, client), two.state(1, server)), (State::FinWait2, State::CloseWait));
+    let mut byte = [0];
+    let now = two.now;
+    assert_eq!(two.stacks[1].socket(server).recv(now, &mut byte), Ok(0));
+    two.transfer(1, server, client, 100_000);
+    two.close(1, server);
+    two.exchange();
+    assert_eq!(two.stacks[0].time_waits(), 1);
+    two.close(0, client);
+    two.assert_nothing_left();
+}
+
+#[test]
+fn simultaneous_close() {
+    let mut two = Two::new();
+    let (client, server) = two.connected();
+    let now = two.now;
+    two.stacks[0].socket(client).shutdown(now, Shutdown::Write).unwrap();
+    two.stacks[1].socket(server).shutdown(now, Shutdown::Write).unwrap();
+    // Both FINs leave before either arrives.
+    let mut batches = [Batch::new(8), Batch::new(8)];
+    for side in 0..2 {
+        assert_eq!(two.stacks[side].poll_transmit(now, &mut batches[side]), 1);
+    }
+    for side in 0..2 {
+        let packet = batches[side].pop().unwrap();
+        two.stacks[1 - side].handle_packet(now, Two::frame(&packet));
+    }
+    assert_eq!((two.state(0, client), two.state(1, server)), (State::Closing, State::Closing));
+    two.exchange();
+    assert_eq!((two.stacks[0].time_waits(), two.stacks[1].time_waits()), (1, 1));
+    two.close(0, client);
+    two.close(1, server);
+    two.assert_nothing_left();
+}
+
+#[test]
+fn simultaneous_open() {
+    let mut two = Two::new();
+    let now = two.now;
+    let addrs = ["10.0.0.1:5000".parse().unwrap(), "10.0.0.2:6000".parse().unwrap()];
+    let ids: Vec<SocketId> = (0..2)
+        .map(|side| {
+            let id = two.stacks[side].open(Family::V4).unwrap();
+            two.stacks[side].socket(id).bind(addrs[side]).unwrap();
+            let peer = addrs[1 - side];
+            assert_eq!(two.stacks[side].socket(id).connect(now, peer), Err(Errno::EINPROGRESS));
+            id
+        })
+        .collect();
+    let mut batches = [Batch::new(8), Batch::new(8)];
+    for side in 0..2 {
+        assert_eq!(two.stacks[side].poll_transmit(now, &mut batches[side]), 1);
+    }
+    for side in 0..2 {
+        let packet = batches[side].pop().unwrap();
+        two.stacks[1 - side].handle_packet(now, Two::frame(&packet));
+        assert_eq!(two.state(1 - side, ids[1 - side]), State::SynReceived);
+    }
+    two.exchange();
+    assert_eq!((two.state(0, ids[0]), two.state(1, ids[1])), (State::Established, State::Established));
+    two.transfer(0, ids[0], ids[1], 50_000);
+    two.close(0, ids[0]);
+    two.exchange();
+    two.close(1, ids[1]);
+    two.assert_nothing_left();
+}
+
+#[test]
+fn refused_and_unanswered() {
+    let mut two = Two::new();
+    let client = two.stacks[0].open(Family::V4).unwrap();
+    let nobody = "10.0.0.2:81".parse().unwrap();
+    let now = two.now;
+    assert_eq!(two.stacks[0].socket(client).connect(now, nobody), Err(Errno::EINPROGRESS));
+    two.exchange();
+    let now = two.now;
+    assert_eq!(two.stacks[0].socket(client).connect(now, nobody), Err(Errno::ECONNREFUSED));
+    two.close(0, client);
+    two.assert_nothing_left();
+}
+
+#[test]
+fn reset_and_abort() {
+    let mut two = Two::new();
+    let (client, server) = two.connected();
+    let now = two.now;
+    two.stacks[1].socket(server).abort(now).unwrap();
+    two.exchange();
+    let mut byte = [0];
+    let now = two.now;
+    assert_eq!(two.stacks[0].socket(client).recv(now, &mut byte), Err(Errno::ECONNRESET));
+    assert_eq!(two.stacks[0].socket(client).recv(now, &mut byte), Ok(0));
+    assert_eq!(two.stacks[0].socket(client).send(now, &byte), Err(Errno::EPIPE));
+    two.close(0, client);
+    two.assert_nothing_left();
+}
