@@ -1,10 +1,11 @@
 //! ICMP errors that concern a connection (RFC 9293 3.9.2.2, RFC 1191, RFC 8201, RFC 5927; P-052 to P-054,
 //!
 //!
-//! An error is believed only if the sequence number that it quotes is in flight. What it then means is the
-//! table below; a smaller path MTU is learned for all connections to that destination.
+//! An error is believed only if the sequence number that it quotes is in flight. What it then means stands in
+//! `icmp_errors`; a smaller path MTU is learned for all connections to that destination.
 
 use super::entity::{FlowRef, StackTimer};
+use super::icmp_errors::{IcmpMeaning, flow_of, meaning};
 use super::path_mtu_cache::PathMtuLimits;
 use super::{Entry, Stack};
 use crate::addr::FlowKey;
@@ -17,7 +18,7 @@ use crate::frame::Frame;
 use crate::socket::errno::Errno;
 use crate::socket::options::flag as option;
 use crate::time::{Duration, Instant};
-use cauce_wire::icmp::{self, IcmpError, IcmpErrorKind, IcmpMessage};
+use cauce_wire::icmp::{self, IcmpError, IcmpMessage};
 use cauce_wire::{IpHeader, IpVersion};
 
 impl Stack {
@@ -42,25 +43,23 @@ impl Stack {
     }
 
     fn icmp_error(&mut self, error: &IcmpError, now: Instant) {
-        let quoted = &error.quoted;
-        let key = FlowKey::new(quoted.src, quoted.dst);
+        let key = flow_of(error);
         let hash = self.flows.hash(&key);
         let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key) else {
             self.end(now, Counter::IcmpInErrors, DropReason::IcmpNoSocket);
             return;
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let seq = quoted.seq.offset_near(conn.snd.una);
+        let seq = error.quoted.seq.offset_near(conn.snd.una);
         let in_flight = (conn.snd.una..=conn.snd.nxt).contains(&seq);
         if !in_flight {
             self.shared.counters.add(Counter::OutOfWindowIcmps, 1);
             return self.shared.trace.dropped(now, DropReason::IcmpOutOfWindow);
         }
-        if let Some(mtu) = smaller_mtu(error.kind) {
-            return self.learn_mtu(id, &key, mtu, now);
-        }
-        let Some(errno) = errno_of(error.kind) else {
-            return self.shared.trace.dropped(now, DropReason::IcmpIgnored);
+        let errno = match meaning(error) {
+            IcmpMeaning::PathMtu(mtu) => return self.learn_mtu(id, &key, mtu, now),
+            IcmpMeaning::Ignored => return self.shared.trace.dropped(now, DropReason::IcmpIgnored),
+            IcmpMeaning::Error { errno, .. } => errno,
         };
         let mut cx = self.shared.cx(now);
         conn.icmp_error(errno, &mut cx);
@@ -121,30 +120,4 @@ impl Connection {
             self.resend_oversized(before, cx);
         }
     }
-}
-
-fn smaller_mtu(kind: IcmpErrorKind) -> Option<u32> {
-    match kind {
-        IcmpErrorKind::FragmentationNeeded { mtu } | IcmpErrorKind::PacketTooBig { mtu } => Some(mtu),
-        _ => None,
-    }
-}
-
-/// What an ICMP error means to a user. `None`: nothing.
-fn errno_of(kind: IcmpErrorKind) -> Option<Errno> {
-    Some(match kind {
-        IcmpErrorKind::NetUnreachable | IcmpErrorKind::BeyondScope => Errno::ENETUNREACH,
-        IcmpErrorKind::HostUnreachable
-        | IcmpErrorKind::AdminProhibited
-        | IcmpErrorKind::TtlExceeded
-        | IcmpErrorKind::SourceRouteFailed
-        | IcmpErrorKind::OtherUnreachable => Errno::EHOSTUNREACH,
-        IcmpErrorKind::ProtocolUnreachable => Errno::ENOPROTOOPT,
-        IcmpErrorKind::PortUnreachable => Errno::ECONNREFUSED,
-        IcmpErrorKind::ParameterProblem { .. } => Errno::EPROTO,
-        IcmpErrorKind::ReassemblyTimeout
-        | IcmpErrorKind::SourceQuench
-        | IcmpErrorKind::FragmentationNeeded { .. }
-        | IcmpErrorKind::PacketTooBig { .. } => return None,
-    })
 }

@@ -22,6 +22,7 @@ pub mod deadlines;
 pub mod demux;
 pub mod entity;
 pub mod fragments;
+pub mod icmp_errors;
 mod icmp_input;
 mod input;
 pub mod interfaces;
