@@ -72,6 +72,19 @@ impl Two {
         panic!("the two never fell silent");
     }
 
+    /// One packet of each leaves before either arrives.
+    fn cross(&mut self) {
+        let now = self.now;
+        let packets = self.stacks.each_mut().map(|stack| {
+            let mut batch = Batch::new(8);
+            assert_eq!(stack.poll_transmit(now, &mut batch), 1);
+            batch.pop().unwrap()
+        });
+        for (from, packet) in packets.iter().enumerate() {
+            self.stacks[1 - from].handle_packet(now, Self::frame(packet));
+        }
+    }
+
     /// Lets time pass, with everything that falls due.
     fn pass(&mut self, span: Duration) {
         let end = self.now + span;
@@ -181,15 +194,7 @@ fn simultaneous_close() {
     let now = two.now;
     two.stacks[0].socket(client).shutdown(now, Shutdown::Write).unwrap();
     two.stacks[1].socket(server).shutdown(now, Shutdown::Write).unwrap();
-    // Both FINs leave before either arrives.
-    let mut batches = [Batch::new(8), Batch::new(8)];
-    for side in 0..2 {
-        assert_eq!(two.stacks[side].poll_transmit(now, &mut batches[side]), 1);
-    }
-    for side in 0..2 {
-        let packet = batches[side].pop().unwrap();
-        two.stacks[1 - side].handle_packet(now, Two::frame(&packet));
-    }
+    two.cross();
     assert_eq!((two.state(0, client), two.state(1, server)), (State::Closing, State::Closing));
     two.exchange();
     assert_eq!((two.stacks[0].time_waits(), two.stacks[1].time_waits()), (1, 1));
@@ -212,15 +217,8 @@ fn simultaneous_open() {
             id
         })
         .collect();
-    let mut batches = [Batch::new(8), Batch::new(8)];
-    for side in 0..2 {
-        assert_eq!(two.stacks[side].poll_transmit(now, &mut batches[side]), 1);
-    }
-    for side in 0..2 {
-        let packet = batches[side].pop().unwrap();
-        two.stacks[1 - side].handle_packet(now, Two::frame(&packet));
-        assert_eq!(two.state(1 - side, ids[1 - side]), State::SynReceived);
-    }
+    two.cross();
+    assert_eq!((two.state(0, ids[0]), two.state(1, ids[1])), (State::SynReceived, State::SynReceived));
     two.exchange();
     assert_eq!((two.state(0, ids[0]), two.state(1, ids[1])), (State::Established, State::Established));
     two.transfer(0, ids[0], ids[1], 50_000);

@@ -101,7 +101,7 @@ impl Connection {
 
     fn fin_wait_2_stay(&self, cx: &Context<'_>) -> Duration {
         let wanted = match self.options.linger2 {
-            0 => Duration::from_secs(cx.sysctl.tcp_fin_timeout.max(0) as u64),
+            0 => Duration::from_secs(cx.sysctl.tcp_fin_timeout as u64),
             seconds => Duration::from_secs(seconds.unsigned_abs().into()),
         };
         wanted.max(self.recovery.rto().as_duration() * LEAST_STAY_HALF_RTOS / 2)

@@ -312,7 +312,7 @@ impl Connection {
         if self.options.max_segment != 0 {
             mss = mss.min(self.options.max_segment);
         }
-        let least = (cx.sysctl.tcp_min_snd_mss as u32).clamp(1, 65535) as u16;
+        let least = cx.sysctl.tcp_min_snd_mss.clamp(1, 65535) as u16;
         let space = self.negotiated.option_space();
         self.mss = mss.max(least).saturating_sub(space).max(1);
     }

@@ -47,7 +47,7 @@ impl Negotiated {
 
     /// Narrows an offer to what the peer's SYN has too.
     pub fn agree(mut self, theirs: &TcpOptions, sysctl: &Sysctls) -> Self {
-        let least = (sysctl.tcp_min_snd_mss as u32).clamp(1, 65535) as u16;
+        let least = sysctl.tcp_min_snd_mss.clamp(1, 65535) as u16;
         self.peer_mss = match theirs.mss {
             None | Some(0) => DEFAULT_MSS,
             Some(mss) => mss.max(least),

@@ -16,10 +16,8 @@ impl Connection {
                 self.want(pending::FLUSH);
             }
             SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) => self.arm_keepalive(cx),
-            SocketOption::QuickAck(on) => {
-                if self.recv.set_quick_ack(i32::from(on), cx) {
-                    self.want(pending::ACK);
-                }
+            SocketOption::QuickAck(on) if self.recv.set_quick_ack(i32::from(on), cx) => {
+                self.want(pending::ACK);
             }
             SocketOption::RecvBuffer(_) => self.recv.set_rcvbuf(self.options.recv_buffer),
             SocketOption::WindowClamp(_) => self.recv.set_window_clamp(self.options.window_clamp),

@@ -11,16 +11,13 @@ use crate::counters::Counter;
 use cauce_wire::Flags;
 
 impl Connection {
-    /// Handles `segment` if it is one of the two, or gives it back.
-    pub(super) fn fast_path(&mut self, segment: Segment, cx: &mut Context<'_>) -> Result<(), Segment> {
-        if !self.is_predicted(&segment, cx) {
-            return Err(segment);
-        }
+    /// Handles a segment that [`Connection::is_predicted`] has found to be one of the two.
+    pub(super) fn fast_path(&mut self, segment: Segment, cx: &mut Context<'_>) {
         self.update_recent_timestamp(&segment, cx);
         if segment.len == 0 {
             cx.count(Counter::TCPHPAcks);
             self.process_ack(&segment, cx);
-            return Ok(());
+            return;
         }
         cx.count(Counter::TCPHPHits);
         if segment.ack > self.snd.una
@@ -34,10 +31,10 @@ impl Connection {
         // Text of a segment that has passed the prediction cannot be refused for its place.
         let _ = self.take_text(segment, cx);
         self.decide_ack(cx);
-        Ok(())
     }
 
-    fn is_predicted(&self, segment: &Segment, cx: &Context<'_>) -> bool {
+    /// True for the next text in order and for a pure acknowledgement, with nothing unusual about them.
+    pub(super) fn is_predicted(&self, segment: &Segment, cx: &Context<'_>) -> bool {
         let plain = segment.flags() - Flags::PSH;
         let options = &segment.header.options;
         self.state == State::Established

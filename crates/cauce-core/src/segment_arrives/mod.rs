@@ -97,10 +97,10 @@ impl Connection {
             State::SynSent => return self.syn_sent(segment, cx),
             _ => {}
         }
-        let segment = match self.fast_path(segment, cx) {
-            Ok(()) => return Ok(()),
-            Err(segment) => segment,
-        };
+        if self.is_predicted(&segment, cx) {
+            self.fast_path(segment, cx);
+            return Ok(());
+        }
         self.check_sequence(&segment, cx)?;
         self.check_reset(&segment, cx)?;
         self.check_syn(&segment, cx)?;

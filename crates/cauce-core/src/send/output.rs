@@ -264,7 +264,7 @@ impl Connection {
         if next == start {
             return;
         }
-        if taken as u64 % u64::from(self.mss) != 0 {
+        if !(taken as u64).is_multiple_of(u64::from(self.mss)) {
             self.snd.small_end = end;
         }
         let packet = self.build(Outgoing { seq: start, flags, payload, len: taken, reason }, cx);

@@ -42,6 +42,7 @@ impl Outgoing {
 pub(crate) struct NetworkFields {
     pub(crate) hop_limit: u8,
     pub(crate) traffic_class: u8,
+    pub(crate) flow_label: u32,
     pub(crate) identification: u16,
     pub(crate) dont_fragment: bool,
 }
@@ -61,7 +62,7 @@ pub(crate) fn write_headers(
         protocol: PROTOCOL_TCP,
         hop_limit: network.hop_limit,
         traffic_class: network.traffic_class,
-        flow_label: 0,
+        flow_label: network.flow_label,
         identification: network.identification,
         dont_fragment: network.dont_fragment,
         payload_len: tcp_len + payload_len,
@@ -145,6 +146,7 @@ impl Connection {
         NetworkFields {
             hop_limit: self.options.hop_limit(cx.sysctl),
             traffic_class: self.options.tos,
+            flow_label: 0,
             identification,
             dont_fragment: matches!(self.options.mtu_discover, 1..=3),
         }

@@ -143,10 +143,10 @@ impl WriteQueue {
 
     fn chunk_at(&self, offset: u64) -> usize {
         // New data lies in the last chunk or two, a retransmission near the front; search covers the rest.
-        if let Some((at, _)) = self.chunks.back() {
-            if *at <= offset {
-                return self.chunks.len() - 1;
-            }
+        if let Some((at, _)) = self.chunks.back()
+            && *at <= offset
+        {
+            return self.chunks.len() - 1;
         }
         self.chunks.partition_point(|(at, _)| *at <= offset).saturating_sub(1)
     }

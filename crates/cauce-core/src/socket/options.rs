@@ -264,7 +264,7 @@ impl SocketOptions {
 
     /// TCP_NOTSENT_LOWAT: bytes not yet sent above which the socket is not writable.
     pub(crate) fn notsent_lowat(&self, sysctl: &Sysctls) -> u32 {
-        self.rare.as_ref().and_then(|rare| rare.notsent_lowat).unwrap_or(sysctl.tcp_notsent_lowat as u32)
+        self.rare.as_ref().and_then(|rare| rare.notsent_lowat).unwrap_or(sysctl.tcp_notsent_lowat)
     }
 
     /// SO_MAX_PACING_RATE in bytes per second.

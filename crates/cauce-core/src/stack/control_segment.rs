@@ -5,11 +5,10 @@
 //! [`SegmentSpec`]; segments with data are made in `send`.
 
 use crate::addr::FlowKey;
-use crate::batch::{MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
+use crate::batch::{PartialChecksum, SendReason, Token, Transmit};
 use crate::frame::DeviceId;
-use arrayvec::ArrayVec;
-use cauce_wire::checksum::pseudo_header;
-use cauce_wire::{Flags, IpEmit, Seq, TCP_CHECKSUM_OFFSET, TcpHeader, TcpOptions, protocol};
+use crate::send::segmentize::{NetworkFields, write_headers};
+use cauce_wire::{Flags, Seq, TCP_CHECKSUM_OFFSET, TcpHeader, TcpOptions};
 use smallvec::SmallVec;
 
 /// Everything that a segment without data says.
@@ -90,25 +89,14 @@ pub fn build_segment(spec: &SegmentSpec) -> Transmit {
         urgent: 0,
         options: spec.options.clone(),
     };
-    let tcp_len = tcp.header_len();
-    let ip = IpEmit {
-        src: src.ip(),
-        dst: dst.ip(),
-        protocol: protocol::TCP,
+    let network = NetworkFields {
         hop_limit: spec.ttl,
         traffic_class: spec.tos,
         flow_label: spec.flow_label,
         identification: spec.identification,
         dont_fragment: spec.dont_fragment,
-        payload_len: tcp_len,
     };
-    let start = ip.len();
-    let mut header = ArrayVec::from([0; MAX_HEADER]);
-    header.truncate(start + tcp_len);
-    ip.emit(&mut header);
-    tcp.emit(&mut header[start..]);
-    let partial = pseudo_header(src.ip(), dst.ip(), protocol::TCP, tcp_len).folded();
-    header[start + TCP_CHECKSUM_OFFSET..][..2].copy_from_slice(&partial.to_be_bytes());
+    let (header, start) = write_headers(&spec.key, network, &tcp, 0);
     Transmit {
         header,
         payload: SmallVec::new(),

@@ -70,7 +70,7 @@ impl Stack {
     fn learn_mtu(&mut self, id: crate::socket::SocketId, key: &FlowKey, mtu: u32, now: Instant) {
         let sysctl = &self.shared.sysctl;
         let limits = PathMtuLimits {
-            min_pmtu: (sysctl.route_min_pmtu as u32).clamp(68, 65535) as u16,
+            min_pmtu: sysctl.route_min_pmtu.clamp(68, 65535) as u16,
             expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };

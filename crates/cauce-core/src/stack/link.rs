@@ -63,12 +63,12 @@ impl Stack {
         let start = usize::from(packet.network_offset);
         let Some(key) = packet.header.get(start..).and_then(flow_of) else { return };
         let hash = self.flows.hash(&key);
-        if let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key) {
-            if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
-                let mut cx = self.shared.cx(now);
-                conn.icmp_error(Errno::EHOSTUNREACH, &mut cx);
-                self.settle(id, now);
-            }
+        if let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key)
+            && let Some(Entry::Connection(conn)) = self.sockets.get_mut(id)
+        {
+            let mut cx = self.shared.cx(now);
+            conn.icmp_error(Errno::EHOSTUNREACH, &mut cx);
+            self.settle(id, now);
         }
     }
 
