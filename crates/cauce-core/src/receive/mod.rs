@@ -141,7 +141,7 @@ impl Receiver {
         self.window.open(self.nxt)
     }
 
-    /// Just past the last byte that was offered. It never moves left.
+    /// Just past the last byte that was offered. It never moves left (P-056), unless `tcp_shrink_window` is on.
     pub fn right_edge(&self) -> u64 {
         self.window.right_edge(self.nxt)
     }

@@ -46,13 +46,12 @@ pub struct TextOutcome {
     pub duplicate: bool,
     /// The last gap is filled.
     pub filled_gap: bool,
-    /// It was dropped, for this reason. It is counted and traced already.
+    /// It was dropped, for this reason. It is counted already; the trace is told by whoever ends the packet.
     pub dropped: Option<DropReason>,
 }
 
 impl TextOutcome {
-    fn dropped(reason: DropReason, cx: &mut Context<'_>) -> TextOutcome {
-        cx.dropped(reason);
+    fn dropped(reason: DropReason) -> TextOutcome {
         TextOutcome { dropped: Some(reason), ..TextOutcome::default() }
     }
 }
@@ -79,15 +78,15 @@ impl Receiver {
         if end <= self.nxt {
             self.old_duplicate(segment.seq, end, cx);
             self.policy.schedule();
-            return TextOutcome { duplicate: true, ..TextOutcome::dropped(DropReason::DuplicateData, cx) };
+            return TextOutcome { duplicate: true, ..TextOutcome::dropped(DropReason::DuplicateData) };
         }
         if self.fin_received() {
-            return TextOutcome::dropped(DropReason::DataAfterFin, cx);
+            return TextOutcome::dropped(DropReason::DataAfterFin);
         }
         let open = self.window.open(self.nxt);
         if segment.seq > self.nxt {
             if segment.seq >= self.nxt + u64::from(open) {
-                return self.outside_window(DropReason::AfterWindow, cx);
+                return self.outside_window(DropReason::AfterWindow);
             }
             return self.beyond_gap(segment, measures, cx);
         }
@@ -98,7 +97,7 @@ impl Receiver {
         // A bare FIN needs no room.
         if open == 0 && !(measures.len == 0 && measures.fin) {
             cx.count(Counter::TCPZeroWindowDrop);
-            return self.outside_window(DropReason::ZeroWindow, cx);
+            return self.outside_window(DropReason::ZeroWindow);
         }
         if known > 0 {
             segment.payload.trim_front(known);
@@ -149,10 +148,10 @@ impl Receiver {
         self.rare.get_or_insert_default().report.set_duplicate(start, end);
     }
 
-    fn outside_window(&mut self, reason: DropReason, cx: &mut Context<'_>) -> TextOutcome {
+    fn outside_window(&mut self, reason: DropReason) -> TextOutcome {
         self.enter_quick_ack(MAX_QUICK_ACKS);
         self.policy.schedule();
-        TextOutcome::dropped(reason, cx)
+        TextOutcome::dropped(reason)
     }
 
     fn in_order(
@@ -169,7 +168,7 @@ impl Receiver {
                 self.policy.schedule_now();
                 if !self.queue.is_empty() {
                     cx.count(Counter::TCPRcvQDrop);
-                    return TextOutcome::dropped(DropReason::ReceiveQueueFull, cx);
+                    return TextOutcome::dropped(DropReason::ReceiveQueueFull);
                 }
                 // What the user waits for is taken in any case: reading it is what gives memory back.
                 self.window.charged += cost;
@@ -282,7 +281,7 @@ impl Receiver {
         let (seq, end) = (segment.seq, segment.seq + len as u64 + u64::from(fin));
         if !self.admit(cost, seq, cx) {
             cx.count(Counter::TCPOFODrop);
-            return TextOutcome::dropped(DropReason::OutOfOrderQueueFull, cx);
+            return TextOutcome::dropped(DropReason::OutOfOrderQueueFull);
         }
         if len > 0 && self.policy.measure(shape, self.mss) {
             self.window.measure_ratio(len as u32, cost, cx.sysctl);
@@ -306,9 +305,6 @@ impl Receiver {
             self.window.grow_buffer(self.window.tune.space, ahead, self.view(cx));
         }
         let dropped = done.nothing_new.then_some(DropReason::DuplicateOutOfOrder);
-        if let Some(reason) = dropped {
-            cx.dropped(reason);
-        }
         TextOutcome { out_of_order: true, duplicate: done.nothing_new, dropped, ..TextOutcome::default() }
     }
 

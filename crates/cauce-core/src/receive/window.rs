@@ -155,10 +155,14 @@ impl Window {
             return Offer { window: 0, scarce: false };
         }
         let unit = 1u32 << self.scale;
+        let shrinks = self.may_shrink(view.sysctl);
+        if shrinks {
+            free -= free % unit;
+        }
         let scarce = free < full / 2;
         if scarce {
             free -= free % unit;
-            if free < allowed / 16 || free < mss {
+            if shrinks && free < unit || free < allowed / 16 || free < mss {
                 return Offer { window: 0, scarce };
             }
         }
@@ -168,6 +172,12 @@ impl Window {
             _ => self.in_units(free, full, unit),
         };
         Offer { window, scarce }
+    }
+
+    /// With `tcp_shrink_window` a scaled window follows the free space down as well: the user prefers that
+    /// to holding more than the buffer.
+    fn may_shrink(&self, sysctl: &Sysctls) -> bool {
+        sysctl.tcp_shrink_window != 0 && self.scale != 0
     }
 
     /// With scaling the window is a multiple of the unit, rounded up so that no small one becomes zero.
@@ -189,7 +199,7 @@ impl Window {
         }
     }
 
-    /// Offers a window: the right edge never moves left (P-056). Returns the window in bytes, a multiple of
+    /// Offers a window: the right edge never moves left (P-056), unless `tcp_shrink_window` asks for it. Returns the window in bytes, a multiple of
     /// the unit, and whether zero was wanted but could not be said.
     pub fn select(&mut self, view: View<'_>) -> (Offer, bool) {
         let current = self.open(view.nxt);
@@ -197,6 +207,11 @@ impl Window {
         if offer.scarce && view.pressure {
             self.ssthresh = self.ssthresh.min(4 * view.advmss);
             offer = self.offer(view);
+        }
+        if self.may_shrink(view.sysctl) {
+            self.edge = view.nxt + u64::from(offer.window);
+            self.unacked = 0;
+            return (offer, false);
         }
         let wanted_zero = offer.window == 0 && current != 0;
         let unit = 1u32 << self.scale;

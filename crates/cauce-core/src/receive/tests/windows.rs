@@ -242,3 +242,23 @@ fn o39_low_water() {
 fn a_receiver_is_small() {
     assert!(size_of::<Receiver>() <= 216, "{}", size_of::<Receiver>());
 }
+
+/// P-056 holds unless the setting that is there to break it is on: then the window follows the buffer.
+#[test]
+fn p056_shrinks_only_when_asked() {
+    for shrink in [0, 1] {
+        let sysctl = Sysctls { tcp_shrink_window: shrink, ..Sysctls::default() };
+        let mut rig = Rig::with(sysctl, |config| config.rcvbuf_locked = true);
+        let (mut at, mut left) = (0, false);
+        for _ in 0..30 {
+            // Segments that cost far more memory than the window counts for them.
+            let edge = rig.rx.right_edge();
+            at += u64::from(rig.arrive_as(at, 600, Flags::ACK, 1199).in_order_bytes);
+            rig.rx.set_rcvbuf(rig.rx.rcvbuf() - 3000);
+            rig.run(|rx, _, cx| rx.select_window(cx));
+            assert_eq!(rig.rx.window() % 1024, 0);
+            left |= rig.rx.right_edge() < edge;
+        }
+        assert_eq!(left, shrink == 1);
+    }
+}
