@@ -5,6 +5,7 @@
 //! windows: whether anything may leave is decided in `output`.
 
 use crate::batch::MAX_SLICES;
+use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
@@ -17,31 +18,31 @@ const SMALL_CHUNK: usize = 2 * 1024;
 /// Stream bytes from the first unacknowledged one to the last one written.
 #[derive(Debug)]
 pub struct WriteQueue {
-    /// Frozen chunks with the offset of their first byte, contiguous and in order.
-    chunks: VecDeque<(u64, Bytes)>,
-    /// Room behind the last chunk, and the bytes written into it that are not frozen yet.
-    tail: BytesMut,
+    /// The bytes, while there are any.
+    held: Option<Box<Held>>,
     /// Offset of the first byte kept.
     start: u64,
     /// Offset just past the last byte written.
     end: u64,
-    /// Ends of writes that left in segments of their own, for PSH (P-048), oldest first.
-    pushes: VecDeque<u64>,
     /// End of the newest write.
     push_at: u64,
+}
+
+/// What a queue has only while bytes wait in it.
+#[derive(Debug, Default)]
+struct Held {
+    /// Frozen chunks with the offset of their first byte, contiguous and in order.
+    chunks: VecDeque<(u64, Bytes)>,
+    /// Room behind the last chunk, and the bytes written into it that are not frozen yet.
+    tail: BytesMut,
+    /// Ends of writes that left in segments of their own, for PSH (P-048), oldest first.
+    pushes: VecDeque<u64>,
 }
 
 impl WriteQueue {
     /// An empty queue whose first byte will have the offset `start`.
     pub fn new(start: u64) -> Self {
-        WriteQueue {
-            chunks: VecDeque::new(),
-            tail: BytesMut::new(),
-            start,
-            end: start,
-            pushes: VecDeque::new(),
-            push_at: start,
-        }
+        WriteQueue { held: None, start, end: start, push_at: start }
     }
 
     /// Offset of the first byte kept.
@@ -67,13 +68,14 @@ impl WriteQueue {
     /// Copies `data` behind the last byte.
     pub fn append(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
-            if self.tail.capacity() == self.tail.len() {
-                self.freeze_tail();
-                let size = if self.is_empty() && data.len() <= SMALL_CHUNK { SMALL_CHUNK } else { CHUNK };
-                self.tail = BytesMut::with_capacity(size);
+            let quiet = self.is_empty() && data.len() <= SMALL_CHUNK;
+            let held = self.held.get_or_insert_default();
+            if held.tail.capacity() == held.tail.len() {
+                held.freeze_tail(self.end);
+                held.tail = BytesMut::with_capacity(if quiet { SMALL_CHUNK } else { CHUNK });
             }
-            let room = (self.tail.capacity() - self.tail.len()).min(data.len());
-            self.tail.extend_from_slice(&data[..room]);
+            let room = (held.tail.capacity() - held.tail.len()).min(data.len());
+            held.tail.extend_from_slice(&data[..room]);
             self.end += room as u64;
             data = &data[room..];
         }
@@ -84,10 +86,11 @@ impl WriteQueue {
         if data.is_empty() {
             return;
         }
-        self.freeze_tail();
+        let held = self.held.get_or_insert_default();
+        held.freeze_tail(self.end);
         let at = self.end;
         self.end += data.len() as u64;
-        self.chunks.push_back((at, data));
+        held.chunks.push_back((at, data));
     }
 
     /// Marks the end of a write: the segment that ends here carries PSH.
@@ -102,35 +105,25 @@ impl WriteQueue {
 
     /// True when a segment ending at `end` carries PSH. `first_time` remembers it for a retransmission.
     pub fn takes_push(&mut self, end: u64, first_time: bool) -> bool {
-        if end == self.push_at {
-            if first_time && self.pushes.back() != Some(&end) {
-                self.pushes.push_back(end);
-            }
-            return true;
+        let newest = end == self.push_at;
+        let Some(held) = &mut self.held else { return newest };
+        if newest && first_time && held.pushes.back() != Some(&end) {
+            held.pushes.push_back(end);
         }
-        self.pushes.binary_search(&end).is_ok()
-    }
-
-    fn freeze_tail(&mut self) {
-        if !self.tail.is_empty() {
-            let at = self.end - self.tail.len() as u64;
-            let frozen = self.tail.split().freeze();
-            self.chunks.push_back((at, frozen));
-        }
+        newest || held.pushes.binary_search(&end).is_ok()
     }
 
     /// The bytes from `from`, at most `max` of them and at most [`MAX_SLICES`] slices. Returns the slices
     /// and their total length. Offsets outside the queue give nothing.
     pub fn slices(&mut self, from: u64, max: usize) -> (SmallVec<[Bytes; 2]>, usize) {
         let mut slices = SmallVec::new();
-        if from < self.start || from >= self.end || max == 0 {
-            return (slices, 0);
-        }
-        self.freeze_tail();
-        let mut index = self.chunk_at(from);
+        let inside = (self.start..self.end).contains(&from) && max > 0;
+        let Some(held) = self.held.as_deref_mut().filter(|_| inside) else { return (slices, 0) };
+        held.freeze_tail(self.end);
+        let mut index = held.chunk_at(from);
         let (mut at, mut total) = (from, 0);
         while total < max && slices.len() < MAX_SLICES {
-            let Some((chunk_at, chunk)) = self.chunks.get(index) else { break };
+            let Some((chunk_at, chunk)) = held.chunks.get(index) else { break };
             let skip = (at - chunk_at) as usize;
             let take = (chunk.len() - skip).min(max - total);
             slices.push(chunk.slice(skip..skip + take));
@@ -141,57 +134,59 @@ impl WriteQueue {
         (slices, total)
     }
 
-    fn chunk_at(&self, offset: u64) -> usize {
-        // New data lies in the last chunk or two, a retransmission near the front; search covers the rest.
-        if let Some((at, _)) = self.chunks.back()
-            && *at <= offset
-        {
-            return self.chunks.len() - 1;
-        }
-        self.chunks.partition_point(|(at, _)| *at <= offset).saturating_sub(1)
-    }
-
     /// Lets go of everything before `una`. Returns how many bytes that were.
     pub fn release_to(&mut self, una: u64) -> usize {
         let una = una.clamp(self.start, self.end);
         let freed = (una - self.start) as usize;
-        if freed == 0 {
-            return 0;
-        }
         self.start = una;
-        while let Some((at, chunk)) = self.chunks.front_mut() {
-            let end = *at + chunk.len() as u64;
-            if end <= una {
-                self.chunks.pop_front();
-                continue;
-            }
-            if *at < una {
-                let cut = (una - *at) as usize;
-                *chunk = chunk.slice(cut..);
-                *at = una;
-            }
-            break;
-        }
-        while self.pushes.front().is_some_and(|mark| *mark <= una) {
-            self.pushes.pop_front();
-        }
         if self.is_empty() {
-            self.rest();
+            self.held = None;
+        } else if let Some(held) = &mut self.held {
+            held.release_to(una);
         }
         freed
-    }
-
-    /// Keeps no memory while nothing waits, but a small room that a talkative socket would ask for again.
-    fn rest(&mut self) {
-        self.chunks = VecDeque::new();
-        self.pushes = VecDeque::new();
-        self.tail = BytesMut::new();
     }
 
     /// Throws everything away.
     pub fn clear(&mut self) {
         self.start = self.end;
-        self.rest();
+        self.held = None;
+    }
+}
+
+impl Held {
+    /// Moves what was written into the room behind the last chunk, which ends at `end`, to the chunks.
+    fn freeze_tail(&mut self, end: u64) {
+        if !self.tail.is_empty() {
+            let at = end - self.tail.len() as u64;
+            let frozen = self.tail.split().freeze();
+            self.chunks.push_back((at, frozen));
+        }
+    }
+
+    fn chunk_at(&self, offset: u64) -> usize {
+        // New data lies in the last chunk or two, a retransmission near the front; search covers the rest.
+        match self.chunks.back() {
+            Some((at, _)) if *at <= offset => self.chunks.len() - 1,
+            _ => self.chunks.partition_point(|(at, _)| *at <= offset).saturating_sub(1),
+        }
+    }
+
+    fn release_to(&mut self, una: u64) {
+        while let Some((at, chunk)) = self.chunks.front_mut() {
+            let end = *at + chunk.len() as u64;
+            if end > una {
+                if *at < una {
+                    *chunk = chunk.split_off((una - *at) as usize);
+                    *at = una;
+                }
+                break;
+            }
+            self.chunks.pop_front();
+        }
+        while self.pushes.front().is_some_and(|mark| *mark <= una) {
+            self.pushes.pop_front();
+        }
     }
 }
 
