@@ -257,3 +257,37 @@ fn reset_and_abort() {
     two.close(0, client);
     two.assert_nothing_left();
 }
+
+/// DESIGN 4.11, O-40, A-15: calls that wait are data, end with their limit, and time is the stack's.
+#[test]
+fn waiting_calls() {
+    use cauce_core::socket::ReadFlags;
+    use cauce_core::socket::call::{Call, Progress, Returned};
+    use cauce_core::socket::options::SocketOption;
+    let mut two = Two::new();
+    let (client, server) = two.connected();
+    let now = two.now;
+    let limit = SocketOption::RecvTimeout(Duration::from_millis(100));
+    two.stacks[1].socket(server).set_option(now, limit).unwrap();
+    let recv = Call::Recv { flags: ReadFlags::default(), wait_all: true };
+    let mut buffer = [0u8; 10];
+    let Progress::Pending(call) = two.stacks[1].start_call(now, server, recv, &mut buffer[..]) else {
+        panic!("there is nothing to read yet")
+    };
+    two.stacks[0].socket(client).send(now, b"five.").unwrap();
+    two.pass(Duration::from_millis(1));
+    assert_eq!(two.stacks[1].poll_call(), Some(call));
+    let now = two.now;
+    assert_eq!(two.stacks[1].resume_call(now, call, &mut buffer[..]), Progress::Pending(call));
+    two.pass(Duration::from_millis(98));
+    assert_eq!(two.stacks[1].poll_call(), None);
+    two.pass(Duration::from_millis(2));
+    assert_eq!(two.stacks[1].poll_call(), Some(call));
+    let now = two.now;
+    let done = two.stacks[1].resume_call(now, call, &mut buffer[..]);
+    assert_eq!(done, Progress::Done(Ok(Returned::Bytes(5))));
+    assert_eq!(&buffer[..5], b"five.");
+    two.close(0, client);
+    two.close(1, server);
+    two.assert_nothing_left();
+}

@@ -207,7 +207,7 @@ impl Connection {
             sack: negotiated.sack,
             low_water: options.recv_lowat,
             adv_win_scale: false,
-            fin_ack_waits: false,
+            fin_ack_waits: true,
         }
     }
 }

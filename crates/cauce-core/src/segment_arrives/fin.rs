@@ -17,8 +17,6 @@ impl Connection {
         if matches!(self.state, State::TimeWait | State::Closing) {
             // Nothing else may come that could carry it, and a TIME-WAIT is only a record: it leaves at once.
             self.reply_ack(SendReason::Ack, cx);
-        } else {
-            self.want(pending::ACK);
         }
     }
 }

@@ -4,6 +4,7 @@
 //! cannot be done now says `EAGAIN` or `EINPROGRESS`, and [`Stack::poll_event`] tells when to try again.
 //! tokio streams, descriptors and virtual time are thin layers over these calls.
 
+pub mod call;
 pub mod errno;
 pub mod options;
 pub mod readiness;

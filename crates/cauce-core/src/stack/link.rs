@@ -112,7 +112,7 @@ impl Stack {
                 self.interfaces.path_mtu.expire(now);
                 self.interfaces.path_mtu.next_expiry()
             }
-            StackTimer::Housekeeping => None,
+            StackTimer::Housekeeping => return self.expire_calls(now),
         };
         self.keep_stack_deadline(timer, deadline);
     }

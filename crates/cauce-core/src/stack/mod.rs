@@ -15,6 +15,7 @@
 //!
 //! A stack owns everything and lends a [`Context`] downwards; no room below knows it.
 
+mod calls;
 #[cfg(test)]
 pub(crate) mod context_for_tests;
 pub mod control_segment;
@@ -57,6 +58,7 @@ use crate::listen::listener::Listener;
 use crate::listen::syn_cookie::SynCookies;
 use crate::listen::syn_queue::SynQueue;
 use crate::rng::Rng;
+use crate::socket::call::{CallId, Waiting};
 use crate::socket::readiness::Readiness;
 use crate::socket::{Idle, Socket, SocketId};
 use crate::sysctl::Sysctls;
@@ -98,6 +100,8 @@ pub struct Stack {
     /// Packets of this stack to itself, and others that wait to be taken in.
     loopback: VecDeque<Frame>,
     orphans: u32,
+    calls: SlotMap<CallId, Waiting>,
+    woken_calls: VecDeque<CallId>,
 }
 
 /// What the stack lends out.
@@ -209,6 +213,8 @@ impl Stack {
             events: VecDeque::new(),
             loopback: VecDeque::new(),
             orphans: 0,
+            calls: SlotMap::with_key(),
+            woken_calls: VecDeque::new(),
         }
     }
 

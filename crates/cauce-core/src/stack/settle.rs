@@ -42,7 +42,9 @@ impl Stack {
                 conn.set(flag::IN_EVENTS);
                 self.events.push_back(id);
             }
+            self.wake_calls(id);
         }
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let (at, _) = conn.next_deadline();
         self.keep_deadline(id, at);
     }
@@ -83,5 +85,6 @@ impl Stack {
             }
             _ => {}
         }
+        self.wake_calls(id);
     }
 }

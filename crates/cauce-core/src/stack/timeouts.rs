@@ -52,6 +52,7 @@ impl Stack {
                 Owner::HalfOpen(_) => TimerKind::SynAck,
                 Owner::TimeWait(_) => TimerKind::TimeWait,
                 Owner::Stack(StackTimer::Fragments) => TimerKind::Fragments,
+                Owner::Stack(StackTimer::Housekeeping) => TimerKind::Call,
                 Owner::Stack(_) => TimerKind::Neighbour,
             };
             return Some((at, kind));
