@@ -174,7 +174,8 @@ fn handshake_data_and_orderly_close() {
     two.transfer(1, server, client, 3_000_000);
     let now = two.now;
     two.stacks[0].socket(client).shutdown(now, Shutdown::Write).unwrap();
-    two.exchange();
+    // After traffic both ways the acknowledgement of the FIN waits for an answer, as the kernel's does.
+    two.pass(Duration::from_millis(50));
     assert_eq!((two.state(0, client), two.state(1, server)), (State::FinWait2, State::CloseWait));
     let mut byte = [0];
     let now = two.now;
