@@ -56,8 +56,9 @@ impl Connection {
         if want == 0 {
             return Ok(0);
         }
-        if matches!(self.state, State::SynSent) && self.error.is_none() && self.snd.nxt == self.snd.iss {
-            return Err(Errno::EPIPE);
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            self.set(flag::WANTS_ROOM);
+            return Err(Errno::EAGAIN);
         }
         let room = (self.options.send_buffer as usize).saturating_sub(self.write.len());
         if room == 0 || cx.memory.under_pressure() && self.write.len() > cx.sysctl.tcp_wmem[0].max(0) as usize

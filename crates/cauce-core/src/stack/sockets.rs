@@ -444,9 +444,9 @@ impl Stack {
         match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => {
                 let mut cx = self.shared.cx(now);
+                self.orphans += u32::from(!conn.has(flag::ORPHAN));
                 conn.set(flag::ORPHAN);
                 conn.abort(&mut cx);
-                self.orphans += 1;
                 self.settle(id, now);
                 Ok(())
             }
