@@ -220,10 +220,10 @@ impl super::Recovery {
         }
         let mut flight = self.flight.take().unwrap_or_default();
         let mut pass = Pass::for_ack(ack, &mut self.base, &mut flight, cc, env);
+        s.reneging = pass.fl.reneged;
         pass.run_ack(ack, &mut s);
         s.newly_lost = pass.newly_lost;
         s.reduced = pass.reduced;
-        s.reneging |= flight.reneged;
         s.phase_after = self.base.phase;
         self.keep(flight);
         s

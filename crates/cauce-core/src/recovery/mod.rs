@@ -126,7 +126,8 @@ impl Recovery {
         let first = fl.queue.is_empty();
         fl.queue.push(SentRecord::new(now, start, end, mss, control, stamp));
         if fl.hold == Hold::NewDataFirst {
-            fl.hold = Hold::None;
+            // F-RTO has its new data: its acknowledgement decides.
+            fl.hold = Hold::UntilNextAck;
         }
         if first || fl.pending == Some(RecoveryTimer::Tlp) {
             timers::rearm_rto(&self.base, fl, now);
@@ -214,7 +215,9 @@ impl Recovery {
         let segments = i32::try_from(segments).unwrap_or(i32::MAX);
         fl.undo_retrans = fl.undo_retrans.max(0).saturating_add(segments);
         let is_head = fl.queue.head().is_some_and(|head| head.start == sent.start);
-        if is_head && fl.pending != Some(RecoveryTimer::Reo) && self.base.phase != Phase::Loss {
+        // After a time-out the deadline for its retransmission is set already.
+        let by_time_out = self.base.phase == Phase::Loss && self.base.retransmits > 0;
+        if is_head && fl.pending != Some(RecoveryTimer::Reo) && !by_time_out {
             fl.pending = Some(RecoveryTimer::Rto);
             fl.deadline = env.now + self.base.rto.as_duration();
         }

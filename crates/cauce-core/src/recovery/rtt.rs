@@ -160,10 +160,9 @@ mod tests {
     fn kernel_vectors() {
         let mut rtt = RttEstimator::default();
         rtt.sample(100, 200_000, 1, 1);
-        let mut next = 2;
-        for (sample_ms, srtt_us, rto_ms) in [(20, 2_600, 204), (100, 14_787, 216), (300, 50_451, 424)] {
+        let vectors = [(2, 20, 2_600, 204), (3, 100, 14_787, 216), (4, 300, 50_451, 424)];
+        for (next, sample_ms, srtt_us, rto_ms) in vectors {
             rtt.sample(sample_ms * 1000 + 100, 200_000, next, next);
-            next += 1;
             assert_eq!(rtt.srtt_us(), srtt_us);
             assert_eq!(rtt.rto(120_000_000).as_micros(), rto_ms * 1000);
         }

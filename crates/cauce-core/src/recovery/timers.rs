@@ -54,22 +54,32 @@ impl<C: WindowControl> Pass<'_, C> {
 
     /// The retransmission time-out.
     fn on_rto(&mut self, state: &SenderState) -> TimerAction {
-        self.count(Counter::TCPTimeouts);
-        if self.base.retransmits == 0 {
-            self.count_failure();
-        }
         self.fl.hold = Default::default();
-        self.enter_loss();
-        if self.base.retransmits == 0 {
-            self.base.total_rto_recoveries = self.base.total_rto_recoveries.saturating_add(1);
-            self.fl.rto_since = Some(self.now);
+        if state.window_closed {
+            self.enter_loss();
+            self.base.rto = self.base.rto.doubled(self.settings.rto_max_us);
+        } else {
+            self.count(Counter::TCPTimeouts);
+            if self.base.retransmits == 0 {
+                self.count_failure();
+            }
+            self.enter_loss();
+            self.count_rto();
+            self.back_off(state);
         }
-        self.base.retransmits = self.base.retransmits.saturating_add(1);
-        self.base.total_rto = self.base.total_rto.saturating_add(1);
-        self.back_off(state);
         let rto = self.base.rto.as_duration();
         self.arm(RecoveryTimer::Rto, self.now + self.within_user_timeout(rto, state));
         TimerAction::Retransmit
+    }
+
+    fn count_rto(&mut self) {
+        let base = &mut self.base;
+        if base.retransmits == 0 {
+            base.total_rto_recoveries = base.total_rto_recoveries.saturating_add(1);
+            self.fl.rto_since = Some(self.now);
+        }
+        base.retransmits = base.retransmits.saturating_add(1);
+        base.total_rto = base.total_rto.saturating_add(1);
     }
 
     fn count_failure(&mut self) {

@@ -5,163 +5,15 @@
 //! loss and arms no timer; `recovery` puts the marks. A record may be a super-segment: it is split only where
 //! a mark or a retransmission needs a part of it. Empty, it holds no heap memory.
 
+mod record;
+
 use alloc::collections::VecDeque;
 
 use crate::congestion::rate_sample::TxStamp;
 use crate::time::Instant;
 
-/// What is known about the fate of a record: a small set of bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Marks(u8);
-
-impl Marks {
-    /// Nothing is known.
-    pub const NONE: Marks = Marks(0);
-    /// The peer has reported it in a SACK block.
-    pub const SACKED: Marks = Marks(1);
-    /// It is taken as lost: its last transmission is no longer in the network.
-    pub const LOST: Marks = Marks(2);
-    /// A retransmission of it is taken to be in the network.
-    pub const RETRANS: Marks = Marks(4);
-    /// It has been sent more than once.
-    pub const EVER_RETRANS: Marks = Marks(8);
-
-    /// True when all of `other` are set.
-    pub const fn contains(self, other: Marks) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// True when at least one of `other` is set.
-    pub const fn intersects(self, other: Marks) -> bool {
-        self.0 & other.0 != 0
-    }
-
-    /// Both sets together.
-    pub const fn with(self, other: Marks) -> Marks {
-        Marks(self.0 | other.0)
-    }
-
-    /// This set less `other`.
-    pub const fn without(self, other: Marks) -> Marks {
-        Marks(self.0 & !other.0)
-    }
-}
-
-/// The control bits in a record. Each takes one sequence number: SYN the first, FIN the last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Control {
-    /// The record begins with SYN.
-    pub syn: bool,
-    /// The record ends with FIN.
-    pub fin: bool,
-}
-
-impl Control {
-    /// Payload only.
-    pub const NONE: Control = Control { syn: false, fin: false };
-    /// A SYN.
-    pub const SYN: Control = Control { syn: true, fin: false };
-    /// A FIN, alone or after payload.
-    pub const FIN: Control = Control { syn: false, fin: true };
-}
-
-/// One segment or super-segment in the network, or lost.
-#[derive(Clone, Copy, Debug)]
-pub struct SentRecord {
-    /// First offset.
-    pub start: u64,
-    /// One past the last offset; SYN and FIN count one each.
-    pub end: u64,
-    /// When it was sent for the first time.
-    pub first_sent: Instant,
-    /// When it was last sent.
-    pub last_sent: Instant,
-    /// The delivery state at its last transmission, for rate samples.
-    pub stamp: TxStamp,
-    mss: u16,
-    segments: u16,
-    marks: Marks,
-    control: Control,
-    /// How often it was sent, saturating.
-    pub transmissions: u8,
-}
-
-impl SentRecord {
-    /// A record sent once, now.
-    pub fn new(now: Instant, start: u64, end: u64, mss: u32, control: Control, stamp: TxStamp) -> Self {
-        let mut record = SentRecord {
-            start,
-            end,
-            first_sent: now,
-            last_sent: now,
-            stamp,
-            mss: clamp_mss(mss),
-            segments: 1,
-            marks: Marks::NONE,
-            control,
-            transmissions: 1,
-        };
-        record.recount();
-        record
-    }
-
-    /// How many segments of at most [`mss`](Self::mss) payload bytes it takes; at least 1.
-    pub fn segments(&self) -> u32 {
-        self.segments.into()
-    }
-
-    /// Payload bytes of its full segments.
-    pub fn mss(&self) -> u32 {
-        self.mss.into()
-    }
-
-    /// Payload bytes, without SYN and FIN.
-    pub fn payload_len(&self) -> u64 {
-        (self.end - self.start)
-            .saturating_sub(u64::from(self.control.syn))
-            .saturating_sub(u64::from(self.control.fin))
-    }
-
-    /// Its control bits.
-    pub fn control(&self) -> Control {
-        self.control
-    }
-
-    /// Its marks.
-    pub fn marks(&self) -> Marks {
-        self.marks
-    }
-
-    /// True when one of `marks` is set.
-    pub fn is(&self, marks: Marks) -> bool {
-        self.marks.intersects(marks)
-    }
-
-    /// True when it is lost and not sent again since.
-    pub fn awaits_retransmission(&self) -> bool {
-        self.marks.without(Marks::EVER_RETRANS) == Marks::LOST
-    }
-
-    /// The offset after `segments` of its segments, at most its end.
-    pub fn boundary(&self, segments: u32) -> u64 {
-        if segments >= self.segments() {
-            return self.end;
-        }
-        let payload = u64::from(segments) * u64::from(self.mss);
-        (self.start + u64::from(self.control.syn) + payload).min(self.end)
-    }
-
-    fn recount(&mut self) {
-        let payload = self.payload_len();
-        let mss = u64::from(self.mss);
-        let segments = if payload <= mss { 1 } else { payload.div_ceil(mss) };
-        self.segments = u16::try_from(segments).unwrap_or(u16::MAX);
-    }
-}
-
-fn clamp_mss(mss: u32) -> u16 {
-    u16::try_from(mss.max(1)).unwrap_or(u16::MAX)
-}
+use record::clamp_mss;
+pub use record::{Control, Marks, SentRecord};
 
 /// Marks counted in segments.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -326,9 +178,7 @@ impl RetransmitQueue {
         }
         let record = *head;
         self.counts.remove(&record);
-        head.control.syn = false;
-        head.start = ack;
-        head.recount();
+        head.cut_start(ack);
         self.counts.add(head);
         let segments = record.segments() - head.segments();
         (segments > 0).then_some(Taken { record, segments, whole: false })
@@ -360,12 +210,8 @@ impl RetransmitQueue {
         }
         self.counts.remove(left);
         let mut right = *left;
-        left.end = offset;
-        left.control.fin = false;
-        left.recount();
-        right.start = offset;
-        right.control.syn = false;
-        right.recount();
+        left.cut_end(offset);
+        right.cut_start(offset);
         self.counts.add(left);
         self.counts.add(&right);
         self.records.insert(index + 1, right);
@@ -375,10 +221,9 @@ impl RetransmitQueue {
     pub fn resegment(&mut self, index: usize, mss: u32) {
         let mss = clamp_mss(mss);
         let Some(record) = self.records.get_mut(index) else { return };
-        if record.mss != mss {
+        if record.mss() != u32::from(mss) {
             self.counts.remove(record);
-            record.mss = mss;
-            record.recount();
+            record.set_mss(mss);
             self.counts.add(record);
         }
     }
@@ -431,4 +276,63 @@ fn is_watched(record: &SentRecord) -> bool {
     marks.contains(Marks::EVER_RETRANS)
         && !marks.contains(Marks::SACKED)
         && (!marks.contains(Marks::LOST) || marks.contains(Marks::RETRANS))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn queue(records: &[(u64, u64)], control: Control) -> RetransmitQueue {
+        let mut queue = RetransmitQueue::new();
+        for &(start, end) in records {
+            queue.push(SentRecord::new(Instant::ZERO, start, end, 1000, control, TxStamp::default()));
+        }
+        queue
+    }
+
+    /// SYN and FIN take a sequence number and no room in a segment.
+    #[test]
+    fn control_bits_are_not_payload() {
+        let syn = queue(&[(10, 11)], Control::SYN);
+        assert_eq!(syn.head().map(|head| (head.segments(), head.payload_len())), Some((1, 0)));
+        let mut fin = queue(&[(10, 2011)], Control::FIN);
+        assert_eq!(fin.counts.packets_out, 2);
+        fin.split(0, 1010);
+        assert_eq!(fin.get(0).map(|left| (left.segments(), left.control().fin)), Some((1, false)));
+        assert_eq!(fin.get(1).map(|right| (right.segments(), right.control().fin)), Some((1, true)));
+        assert_eq!(fin.take_acked(2010).map(|taken| taken.segments), Some(1));
+        assert!(fin.take_acked(2010).is_none(), "the FIN alone is still a segment");
+        assert_eq!(fin.counts.packets_out, 1);
+        assert_eq!(fin.take_acked(2011).map(|taken| taken.whole), Some(true));
+    }
+
+    /// A partial acknowledgement of a super-segment takes whole segments.
+    #[test]
+    fn super_segment_acknowledged_in_part() {
+        let mut queue = queue(&[(0, 5000), (5000, 5001)], Control::NONE);
+        assert_eq!(queue.counts.packets_out, 6);
+        assert_eq!(queue.take_acked(2500).map(|taken| (taken.segments, taken.whole)), Some((2, false)));
+        assert_eq!((queue.counts.packets_out, queue.position(2600)), (4, 0));
+        assert_eq!(queue.take_acked(5000).map(|taken| taken.segments), Some(3));
+        assert_eq!(queue.position(5000), 0);
+    }
+
+    #[test]
+    fn marks_are_counted_through_splits() {
+        let mut queue = queue(&[(0, 5000)], Control::NONE);
+        queue.set_marks(0, Marks::LOST);
+        assert_eq!((queue.counts.lost_out, queue.counts.awaiting, queue.counts.in_flight()), (5, 5, 0));
+        queue.split(0, 2000);
+        assert_eq!(queue.resend(Instant::from_millis(1), 0, 2000, TxStamp::default(), true), 2);
+        let expected = Counts { packets_out: 5, sacked_out: 0, lost_out: 5, retrans_out: 2, awaiting: 3 };
+        assert_eq!(queue.counts, expected);
+        assert!(queue.resent(0).is_some_and(|resent| queue.is_current(resent)));
+        queue.set_marks(0, Marks::SACKED.with(Marks::EVER_RETRANS));
+        assert!(queue.resent(0).is_some_and(|resent| !queue.is_current(resent)));
+    }
+
+    #[test]
+    fn record_is_compact() {
+        assert!(size_of::<SentRecord>() <= 64, "{}", size_of::<SentRecord>());
+    }
 }

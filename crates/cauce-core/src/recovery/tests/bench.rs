@@ -87,6 +87,12 @@ impl Bench {
         self
     }
 
+    /// Time passes, but no deadline.
+    pub fn advance(&mut self, ms: u64) {
+        let then = self.now + Duration::from_millis(ms);
+        self.now = self.rec.deadline().map_or(then, |(deadline, _)| then.min(deadline));
+    }
+
     /// A cumulative ACK up to `segment`.
     pub fn ack(&mut self, segment: u64) -> AckSummary {
         self.ack_with(segment, &[], None)

@@ -7,7 +7,7 @@ use std::vec::Vec;
 
 use proptest::prelude::*;
 
-use super::bench::Bench;
+use super::bench::{Bench, ISS, MSS};
 use crate::counters::{Counter, Counters};
 use crate::time::{Duration, Instant};
 
@@ -174,7 +174,7 @@ impl World {
                 self.post(self.path.ack_loss, Event::Ack(ack, blocks, echo));
             }
             Event::Ack(ack, blocks, echo) => {
-                let una = (self.b.una - super::bench::ISS) / u64::from(super::bench::MSS);
+                let una = (self.b.una - ISS) / u64::from(MSS);
                 if ack >= una || !blocks.is_empty() {
                     self.b.ack_with(ack, &blocks, echo);
                 }
@@ -213,6 +213,42 @@ proptest! {
         world.b.timestamps = timestamps;
         world.b.burst = burst;
         world.run(total);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    /// A peer that acknowledges at random, with blocks that make no sense, breaks nothing.
+    #[test]
+    fn hostile_acknowledgements(
+        sack: bool,
+        timestamps: bool,
+        burst in 1..12_u64,
+        steps in prop::collection::vec(
+            (0..20_u8, 0..12_u64, prop::collection::vec((0..80_u64, 0..80_u64), 0..5), 0..3000_u64),
+            1..120,
+        ),
+    ) {
+        let mut b = Bench::new();
+        b.rec.set_sack(sack);
+        b.timestamps = timestamps;
+        b.burst = burst;
+        for (kind, n, blocks, wait_ms) in steps {
+            match kind {
+                0 => _ = b.write(n),
+                1 | 2 if b.rec.deadline().is_some() => _ = b.expire(),
+                _ => {
+                    b.advance(wait_ms / 10);
+                    let una = (b.una - ISS) / u64::from(MSS);
+                    let last = (b.nxt - ISS) / u64::from(MSS);
+                    let ack = if n < 8 { una } else { (una + n - 8).min(last) };
+                    let near: Vec<_> = blocks.iter().map(|&(from, to)| (una + from, una + to)).collect();
+                    let echo = Instant::from_millis(1000 + wait_ms);
+                    b.ack_with(ack, if sack { &near } else { &[] }, Some(echo));
+                }
+            }
+            b.write(n / 3);
+        }
     }
 }
 
