@@ -7,7 +7,7 @@ use super::pass::Pass;
 use super::phase::Phase;
 use super::scoreboard::SackTimes;
 use super::window_control::WindowControl;
-use crate::send::retransmit_queue::{Marks, Taken};
+use crate::send::retransmit_queue::{Marks, SentRecord, Taken};
 use crate::time::Instant;
 
 /// What the cumulative part collects.
@@ -79,8 +79,9 @@ impl<C: WindowControl> Pass<'_, C> {
             whole: true,
             stamped_delivered: 0,
         };
-        while let Some(taken) = self.fl.queue.take_acked(self.una) {
-            self.take_record(&taken, &mut cleaned, s);
+        while let Some(&record) = self.fl.queue.head() {
+            let Some(taken) = self.fl.queue.take_acked(self.una) else { break };
+            self.take_record(&record, taken, &mut cleaned, s);
             if !taken.whole {
                 break;
             }
@@ -105,8 +106,8 @@ impl<C: WindowControl> Pass<'_, C> {
         }
     }
 
-    fn take_record(&mut self, taken: &Taken, cleaned: &mut Cleaned, s: &mut AckSummary) {
-        let (record, segments) = (&taken.record, taken.segments);
+    fn take_record(&mut self, record: &SentRecord, taken: Taken, cleaned: &mut Cleaned, s: &mut AckSummary) {
+        let segments = taken.segments;
         cleaned.whole = taken.whole;
         cleaned.stamped_delivered = record.stamp.delivered();
         s.newly_acked += segments;
@@ -187,7 +188,7 @@ impl<C: WindowControl> Pass<'_, C> {
 
     /// After cumulative progress: the probe of the tail, or the time-out from now.
     pub(super) fn set_transmit_timer(&mut self) {
-        match super::tlp::probe_deadline(self.base, self.fl, &self.settings, self.now, true) {
+        match super::tlp::probe_deadline(self.base, self.fl, self.settings, self.now, true) {
             Some(deadline) => self.arm(RecoveryTimer::Tlp, deadline),
             None => self.rearm_rto(),
         }

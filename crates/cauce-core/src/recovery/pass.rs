@@ -15,7 +15,7 @@ pub(super) struct Pass<'a, C> {
     pub fl: &'a mut Flight,
     pub cc: &'a mut C,
     pub counters: &'a mut Counters,
-    pub settings: Settings,
+    pub settings: &'a Settings,
     pub now: Instant,
     /// `snd.una`, already advanced by the ACK.
     pub una: u64,
@@ -28,8 +28,8 @@ pub(super) struct Pass<'a, C> {
     pub newly_lost: u32,
     /// A reduction of the window began.
     pub reduced: bool,
-    /// Send time and end of the most recently sent record delivered by this ACK.
-    pub newest_delivered: Option<(Instant, u64)>,
+    /// When the most recently sent record delivered by this ACK was sent.
+    pub newest_delivered: Option<Instant>,
 }
 
 /// Where the sender stands.
@@ -53,7 +53,7 @@ impl<'a, C: WindowControl> Pass<'a, C> {
             fl,
             cc,
             counters: &mut *env.counters,
-            settings: env.settings,
+            settings: &env.settings,
             now: env.now,
             una: at.una,
             nxt: at.nxt,

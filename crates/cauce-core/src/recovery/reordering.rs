@@ -72,7 +72,7 @@ impl<C: WindowControl> Pass<'_, C> {
     /// Widens RACK's window by a step when a D-SACK asks for it, at most once a round trip, and forgets
     /// the widening after [`PERSIST`] recoveries without.
     pub(super) fn adapt_reordering_window(&mut self) {
-        let Some(newest_sent) = self.newest_delivered.map(|(sent, _)| sent) else { return };
+        let Some(newest_sent) = self.newest_delivered else { return };
         if self.settings.has_static_window() {
             return;
         }

@@ -221,7 +221,7 @@ impl<C: WindowControl> Pass<'_, C> {
     pub(super) fn note_delivered(&mut self, record: &SentRecord) {
         let resent = record.is(Marks::EVER_RETRANS);
         self.cc.on_delivered(&record.stamp, record.last_sent, record.end, resent);
-        self.newest_delivered = self.newest_delivered.max(Some((record.last_sent, record.end)));
+        self.newest_delivered = self.newest_delivered.max(Some(record.last_sent));
     }
 
     /// Without SACK: duplicate ACKs, each for a segment that left the network.

@@ -82,11 +82,9 @@ pub struct Resent {
 }
 
 /// What a cumulative ACK took from the head of the queue.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Taken {
-    /// The record as it was before.
-    pub record: SentRecord,
-    /// Segments of it that are acknowledged now.
+    /// Segments that are acknowledged now.
     pub segments: u32,
     /// False when a part of the record stays in the queue.
     pub whole: bool,
@@ -159,29 +157,30 @@ impl RetransmitQueue {
     }
 
     /// Takes what `ack` covers from the head: a whole record or a part of one. `None` when the head is not
-    /// covered any further.
+    /// covered any further. Whoever needs the record looks at the [`head`](Self::head) before.
     ///
     /// A part of a segment that is acknowledged shortens its record without counting as a segment.
+    #[inline]
     pub fn take_acked(&mut self, ack: u64) -> Option<Taken> {
         let head = self.records.front_mut()?;
         if head.end <= ack {
-            let record = *head;
+            let segments = head.segments();
+            self.counts.remove(head);
             self.records.pop_front();
-            self.counts.remove(&record);
             if self.records.is_empty() {
                 self.release();
             }
-            return Some(Taken { record, segments: record.segments(), whole: true });
+            return Some(Taken { segments, whole: true });
         }
         if head.start >= ack {
             return None;
         }
-        let record = *head;
-        self.counts.remove(&record);
+        let before = head.segments();
+        self.counts.remove(head);
         head.cut_start(ack);
         self.counts.add(head);
-        let segments = record.segments() - head.segments();
-        (segments > 0).then_some(Taken { record, segments, whole: false })
+        let segments = before - head.segments();
+        (segments > 0).then_some(Taken { segments, whole: false })
     }
 
     fn release(&mut self) {
