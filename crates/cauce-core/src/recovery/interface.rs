@@ -246,8 +246,6 @@ pub struct SenderState {
     pub established: bool,
     /// ssthresh was never set: a stream in its first slow start is not thin.
     pub initial_slow_start: bool,
-    /// The peer's window is zero although data is out: time-outs probe it, and are not counted as losses.
-    pub window_closed: bool,
     /// TCP_USER_TIMEOUT: the time-out is cut so that it does not pass it.
     pub user_timeout: Option<Duration>,
 }

@@ -54,19 +54,26 @@ impl<C: WindowControl> Pass<'_, C> {
 
     /// The retransmission time-out.
     fn on_rto(&mut self, state: &SenderState) -> TimerAction {
-        self.fl.hold = Default::default();
-        if state.window_closed {
-            self.enter_loss();
-            self.base.rto = self.base.rto.doubled(self.settings.rto_max_us);
-        } else {
-            self.count(Counter::TCPTimeouts);
-            if self.base.retransmits == 0 {
-                self.count_failure();
-            }
-            self.enter_loss();
-            self.count_rto();
-            self.back_off(state);
+        self.count(Counter::TCPTimeouts);
+        if self.base.retransmits == 0 {
+            self.count_failure();
         }
+        self.fl.hold = Default::default();
+        self.enter_loss();
+        self.count_rto();
+        self.back_off(state);
+        self.restart_rto(state)
+    }
+
+    /// The time-out of data beyond a window that the peer has closed since: probes it.
+    fn on_rto_of_closed_window(&mut self, state: &SenderState) -> TimerAction {
+        self.fl.hold = Default::default();
+        self.enter_loss();
+        self.base.rto = self.base.rto.doubled(self.settings.rto_max_us);
+        self.restart_rto(state)
+    }
+
+    fn restart_rto(&mut self, state: &SenderState) -> TimerAction {
         let rto = self.base.rto.as_duration();
         self.arm(RecoveryTimer::Rto, self.now + self.within_user_timeout(rto, state));
         TimerAction::Retransmit
@@ -132,19 +139,39 @@ impl Recovery {
         env: &mut Env<'_>,
         cc: &mut C,
     ) -> TimerAction {
-        let Some(mut flight) = self.flight.take() else { return TimerAction::None };
-        if flight.queue.is_empty() {
-            flight.pending = None;
-            self.keep(flight);
-            return TimerAction::None;
-        }
-        let mut pass = Pass::for_timer(state, &mut self.base, &mut flight, cc, env);
-        let action = match timer {
+        self.with_flight(state, env, cc, |pass| match timer {
             RecoveryTimer::Reo => pass.on_reordering_timer(),
             RecoveryTimer::Tlp if pass.on_tail_timer() => TimerAction::Probe,
             RecoveryTimer::Tlp => TimerAction::None,
             RecoveryTimer::Rto => pass.on_rto(state),
-        };
+        })
+    }
+
+    /// As [`on_timer`](Self::on_timer) for the time-out, while the peer's window is zero although data is
+    /// out: what is sent again probes the window, and counts neither as a time-out nor as a retry.
+    pub fn on_rto_of_closed_window<C: WindowControl>(
+        &mut self,
+        state: &SenderState,
+        env: &mut Env<'_>,
+        cc: &mut C,
+    ) -> TimerAction {
+        self.with_flight(state, env, cc, |pass| pass.on_rto_of_closed_window(state))
+    }
+
+    fn with_flight<C: WindowControl>(
+        &mut self,
+        state: &SenderState,
+        env: &mut Env<'_>,
+        cc: &mut C,
+        work: impl FnOnce(&mut Pass<'_, C>) -> TimerAction,
+    ) -> TimerAction {
+        let Some(mut flight) = self.flight.take() else { return TimerAction::None };
+        let mut action = TimerAction::None;
+        if flight.queue.is_empty() {
+            flight.pending = None;
+        } else {
+            action = work(&mut Pass::for_timer(state, &mut self.base, &mut flight, cc, env));
+        }
         self.keep(flight);
         action
     }

@@ -5,7 +5,7 @@ use std::vec::Vec;
 
 use super::bench::{Bench, MSS, at};
 use crate::counters::Counter;
-use crate::recovery::{AckInput, Env, Phase, Recovery, RecoveryTimer, Settings};
+use crate::recovery::{AckInput, Env, Phase, Recovery, RecoveryTimer, Settings, TimerAction};
 use crate::time::{Duration, Instant};
 
 /// P-084, P-086: without SACK the third duplicate ACK resends the head; the first two let new data out.
@@ -367,6 +367,22 @@ fn shrunken_window() {
     assert_eq!(fresh.rec.next_retransmit(10, at(0) + 900, 900, 44), None);
     let rest = fresh.rec.next_retransmit(10, at(1), 900, 44).unwrap();
     assert_eq!((rest.start, rest.end), (at(0) + 900, at(1)));
+}
+
+/// A time-out while the window is closed backs off without being counted.
+#[test]
+fn closed_window_is_probed() {
+    let mut b = Bench::new();
+    b.write(3);
+    let state = b.state();
+    let rto = b.rec.rto().as_duration();
+    let mut env = Env { now: b.now, settings: b.settings, counters: &mut b.counters };
+    let action = b.rec.on_rto_of_closed_window(&state, &mut env, &mut b.cc);
+    assert_eq!(action, TimerAction::Retransmit);
+    assert_eq!((b.rec.rto().as_duration(), b.rec.retransmits(), b.rec.backoff()), (2 * rto, 0, 0));
+    assert_eq!(b.counted(Counter::TCPTimeouts), 0);
+    let head = b.rec.next_retransmit(b.cc.cwnd(), at(0), MSS, 44);
+    assert_eq!(head.map(|head| (head.start, head.segments)), Some((at(0), 1)));
 }
 
 /// Nothing outstanding, nothing allocated; and the permanent part is small.
