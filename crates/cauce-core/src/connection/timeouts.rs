@@ -96,7 +96,14 @@ impl Connection {
             return;
         }
         let state = self.sender_state();
-        match self.recovery.on_timer(timer, &state, &mut env_of(&self.path, cx), &mut self.cong) {
+        let closed = timer == RecoveryTimer::Rto && self.window_closed_on_data();
+        let env = &mut env_of(&self.path, cx);
+        let action = if closed {
+            self.recovery.on_rto_of_closed_window(&state, env, &mut self.cong)
+        } else {
+            self.recovery.on_timer(timer, &state, env, &mut self.cong)
+        };
+        match action {
             TimerAction::Retransmit => self.want(pending::OUTPUT),
             TimerAction::Probe => self.want(pending::PROBE),
             TimerAction::None => {}
@@ -116,25 +123,27 @@ impl Connection {
             }
             return done >= most;
         }
-        let retries = if self.has(flag::ORPHAN) {
-            match u32::from(cx.sysctl.tcp_orphan_retries) {
-                0 => 8,
-                count => count,
-            }
-        } else {
-            u32::from(cx.sysctl.tcp_retries2)
-        };
+        if self.window_closed_on_data() {
+            // A peer that still answers may keep its window closed; one that is silent may not (RFC 1122).
+            return cx.now.since(self.stats.last_ack_recv) > cx.sysctl.rto_max() * 2;
+        }
+        let retries = self.retries_allowed(cx);
         self.recovery.retrans_stamp().is_some_and(|since| cx.now.since(since) >= nominal_total(retries, cx))
+    }
+
+    fn retries_allowed(&self, cx: &Context<'_>) -> u32 {
+        let orphan = self.has(flag::ORPHAN);
+        u32::from(if orphan { cx.sysctl.orphan_retries() } else { cx.sysctl.tcp_retries2 })
+    }
+
+    /// The peer has taken its window back while data was on its way.
+    fn window_closed_on_data(&self) -> bool {
+        self.snd.wnd == 0 && self.state.is_synchronized()
     }
 
     /// A persist deadline: probe again unless the peer has been silent for too long.
     fn on_persist_deadline(&mut self, cx: &mut Context<'_>) {
-        let most = if self.has(flag::ORPHAN) {
-            u32::from(cx.sysctl.tcp_orphan_retries).max(1)
-        } else {
-            u32::from(cx.sysctl.tcp_retries2)
-        };
-        if u32::from(self.window_probes) >= most {
+        if u32::from(self.window_probes) >= self.retries_allowed(cx) {
             self.give_up(cx);
         } else {
             self.on_persist_timer(cx);

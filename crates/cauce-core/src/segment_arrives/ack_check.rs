@@ -4,7 +4,6 @@
 //! congestion control, to the write queue and to the window.
 
 use super::{Segment, Step};
-use crate::congestion::AckCounts;
 use crate::connection::state::State;
 use crate::connection::{Connection, env_of, pending};
 use crate::context::Context;
@@ -83,26 +82,12 @@ impl Connection {
 
     /// Congestion control has the last word on an acknowledgement, after recovery has judged it.
     fn control_congestion(&mut self, summary: &AckSummary, cx: &mut Context<'_>) {
-        let counts = AckCounts {
-            newly_acked: summary.newly_acked,
-            newly_delivered: summary.delivered,
-            newly_lost: summary.newly_lost,
-            acked_bytes: summary.acked_bytes.min(u64::from(u32::MAX)) as u32,
-            ca_rtt_us: summary.ca_rtt_us,
-            prior_in_flight: summary.prior_in_flight,
-            una_advanced: summary.una_advanced,
-            data_acked: summary.data_acked,
-            ece: summary.ece,
-            is_reordering: self.recovery.reordering() > cx.sysctl.reordering(),
-        };
+        let counts = summary.counts(self.recovery.reordering() > cx.sysctl.reordering());
         let min_rtt = self.recovery.min_rtt_us();
         let sample = self.cong.rate.sample(&counts, min_rtt, summary.reneging, cx.now);
         let view = self.view(cx.now);
         let settings = self.congestion_settings(cx);
         self.cong.on_ack(&counts, &sample, &view, &settings);
-        if self.recovery.wants_new_data() && self.unsent() == 0 {
-            self.recovery.has_no_new_data();
-        }
     }
 
     fn scaled_window(&self, segment: &Segment) -> u32 {

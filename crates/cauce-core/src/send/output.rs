@@ -56,7 +56,13 @@ impl Connection {
         let turn = out.len() + TURN.min(out.room());
         self.send_syn(cx, out);
         self.send_lost(cx, out, turn);
+        let before = self.snd.nxt;
         let blocked = if self.may_send_data() { self.send_new(cx, out, turn) } else { Blocked::Empty };
+        if self.recovery.wants_new_data() && self.snd.nxt == before && blocked != Blocked::Turn {
+            // F-RTO asked for new data and there is none to be had: repairs go on.
+            self.recovery.has_no_new_data();
+            self.send_lost(cx, out, turn);
+        }
         self.send_probe(cx, out);
         self.send_window_probe(cx, out);
         self.send_fin(cx, out);
