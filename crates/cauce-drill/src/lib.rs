@@ -1,11 +1,25 @@
 //! The packetdrill language: scripts that say which packets arrive and which system calls are made at which
 //! moment, and which packets and results must follow.
 //!
-//! A script is read by [`parser`], into the tree of [`ast`]; what is wrong with it is told by a [`Diagnostic`]
-//! with file, line, column and caret.
+//! A script is read by [`parser`], into the tree of [`ast`], checked as a whole ([`Checked::new`]) and played
+//! against a [`Target`]; what is wrong is told by a [`Diagnostic`] with file, line, column and caret.
+//! [`run_files`] does all of it for files and directories.
 
+pub mod against;
 pub mod ast;
+pub mod call;
 mod diagnostic;
+mod expect;
+mod files;
+mod packet;
 pub mod parser;
+mod run;
+mod settings;
+mod sys;
+mod target;
 
 pub use diagnostic::{Diagnostic, Kind, Source};
+pub use files::{Against, Options, Report, Summary, check, run_files};
+pub use run::Checked;
+pub use settings::{IpMode, Settings};
+pub use target::{Captured, Progress, Sample, Target, TargetError};

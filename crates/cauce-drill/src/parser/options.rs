@@ -176,6 +176,7 @@ impl TcpOption {
             }
             TcpOption::Md5(_) => 18,
             TcpOption::AccEcn(_, counters) => 2 + 3 * counters.len(),
+            TcpOption::Other(_, data) => 2 + data.len(),
         }
     }
 }

@@ -1,0 +1,28 @@
+//! Runs scripts against the host's kernel: `cargo run --example drill -- FILES|DIRS…`.
+
+use cauce_drill::{Against, Options, run_files};
+
+fn main() -> std::process::ExitCode {
+    let mut options = Options::new(Vec::new(), Against::Kernel);
+    for argument in std::env::args().skip(1) {
+        match argument.strip_prefix("--") {
+            Some("jobs") => options.jobs = 4,
+            Some(option) => {
+                let (name, value) = match option.split_once('=') {
+                    Some((name, value)) => (name, Some(value.to_owned())),
+                    None => (option, None),
+                };
+                options.overrides.push((name.to_owned(), value));
+            }
+            None => options.paths.push(argument.into()),
+        }
+    }
+    let summary = run_files(&options, |report| {
+        println!("{:11} {}", report.verdict(), report.path.display());
+        if let Err(diagnostic) = &report.result {
+            println!("{diagnostic}\n");
+        }
+    });
+    println!("{summary}");
+    if summary.failed() == 0 { std::process::ExitCode::SUCCESS } else { std::process::ExitCode::FAILURE }
+}

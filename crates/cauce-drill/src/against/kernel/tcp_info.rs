@@ -1,0 +1,139 @@
+//! `struct tcp_info` and SO_MEMINFO as the kernel lays them out, by name.
+
+use crate::target::Sample;
+
+/// The socket option that tells the memory of a socket.
+pub(super) const SO_MEMINFO: i32 = 55;
+
+/// Width of a field in bytes.
+type Width = usize;
+
+/// Every field in the order of the structure; those of less than a byte are taken apart below.
+const FIELDS: &[(&str, Width)] = &[
+    ("state", 1),
+    ("ca_state", 1),
+    ("retransmits", 1),
+    ("probes", 1),
+    ("backoff", 1),
+    ("options", 1),
+    ("wscales", 1),
+    ("app_limited", 1),
+    ("rto", 4),
+    ("ato", 4),
+    ("snd_mss", 4),
+    ("rcv_mss", 4),
+    ("unacked", 4),
+    ("sacked", 4),
+    ("lost", 4),
+    ("retrans", 4),
+    ("fackets", 4),
+    ("last_data_sent", 4),
+    ("last_ack_sent", 4),
+    ("last_data_recv", 4),
+    ("last_ack_recv", 4),
+    ("pmtu", 4),
+    ("rcv_ssthresh", 4),
+    ("rtt", 4),
+    ("rttvar", 4),
+    ("snd_ssthresh", 4),
+    ("snd_cwnd", 4),
+    ("advmss", 4),
+    ("reordering", 4),
+    ("rcv_rtt", 4),
+    ("rcv_space", 4),
+    ("total_retrans", 4),
+    ("pacing_rate", 8),
+    ("max_pacing_rate", 8),
+    ("bytes_acked", 8),
+    ("bytes_received", 8),
+    ("segs_out", 4),
+    ("segs_in", 4),
+    ("notsent_bytes", 4),
+    ("min_rtt", 4),
+    ("data_segs_in", 4),
+    ("data_segs_out", 4),
+    ("delivery_rate", 8),
+    ("busy_time", 8),
+    ("rwnd_limited", 8),
+    ("sndbuf_limited", 8),
+    ("delivered", 4),
+    ("delivered_ce", 4),
+    ("bytes_sent", 8),
+    ("bytes_retrans", 8),
+    ("dsack_dups", 4),
+    ("reord_seen", 4),
+    ("rcv_ooopack", 4),
+    ("snd_wnd", 4),
+    ("rcv_wnd", 4),
+    ("rehash", 4),
+    ("total_rto", 2),
+    ("total_rto_recoveries", 2),
+    ("total_rto_time", 4),
+    ("received_ce", 4),
+    ("delivered_e1_bytes", 4),
+    ("delivered_e0_bytes", 4),
+    ("delivered_ce_bytes", 4),
+    ("received_e1_bytes", 4),
+    ("received_e0_bytes", 4),
+    ("received_ce_bytes", 4),
+];
+
+const MEMORY: [&str; 9] = [
+    "SK_MEMINFO_RMEM_ALLOC",
+    "SK_MEMINFO_RCVBUF",
+    "SK_MEMINFO_WMEM_ALLOC",
+    "SK_MEMINFO_SNDBUF",
+    "SK_MEMINFO_FWD_ALLOC",
+    "SK_MEMINFO_WMEM_QUEUED",
+    "SK_MEMINFO_OPTMEM",
+    "SK_MEMINFO_BACKLOG",
+    "SK_MEMINFO_DROPS",
+];
+
+fn number(bytes: &[u8]) -> i128 {
+    bytes.iter().rev().fold(0, |value, byte| value << 8 | i128::from(*byte))
+}
+
+/// The fields that an older kernel does not have are 0.
+pub(super) fn tcp_info(bytes: &[u8]) -> Sample {
+    let mut values = Sample::new();
+    let mut at = 0;
+    for (name, width) in FIELDS {
+        let value = number(bytes.get(at..at + width).unwrap_or(&[]));
+        at += width;
+        match *name {
+            "wscales" => {
+                values.push(("tcpi_snd_wscale".to_owned(), value & 15));
+                values.push(("tcpi_rcv_wscale".to_owned(), value >> 4));
+            }
+            "app_limited" => {
+                values.push(("tcpi_delivery_rate_app_limited".to_owned(), value & 1));
+                values.push(("tcpi_fastopen_client_fail".to_owned(), value >> 1 & 3));
+            }
+            name => values.push((format!("tcpi_{name}"), value)),
+        }
+    }
+    values
+}
+
+/// SO_MEMINFO by name.
+pub(super) fn memory(bytes: &[u8]) -> Sample {
+    let words = bytes.chunks_exact(4);
+    MEMORY.iter().zip(words).map(|(name, word)| ((*name).to_owned(), number(word))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_stand_where_the_kernel_puts_them() {
+        let mut bytes = vec![0u8; 280];
+        (bytes[0], bytes[6], bytes[8], bytes[80]) = (1, 0x87, 200, 10);
+        let values = tcp_info(&bytes);
+        let of = |name: &str| values.iter().find(|(known, _)| known == name).map(|(_, value)| *value);
+        assert_eq!(of("tcpi_state"), Some(1));
+        assert_eq!((of("tcpi_snd_wscale"), of("tcpi_rcv_wscale")), (Some(7), Some(8)));
+        assert_eq!((of("tcpi_rto"), of("tcpi_snd_cwnd")), (Some(200), Some(10)));
+    }
+}

@@ -1,0 +1,4 @@
+//! What scripts can be run against.
+
+pub mod kernel;
+mod worker;

@@ -1,0 +1,194 @@
+//! Arguments in brackets and braces: option values, buffers, addresses, poll and epoll lists.
+
+use std::net::{IpAddr, SocketAddr};
+
+use super::lower::{Lowered, Setting};
+use super::{Address, Buffer, Fd, WantedAnswer};
+use crate::ast::{Expr, Field, Spanned};
+
+type Arg = Spanned<Expr>;
+
+/// The member called `name`.
+pub(super) fn member<'f>(fields: &'f [Field], name: &str) -> Option<&'f Arg> {
+    fields
+        .iter()
+        .find(|field| field.name.as_ref().is_some_and(|known| known.value == name))
+        .map(|field| &field.value)
+}
+
+/// Refuses members other than `known`.
+pub(super) fn only(fields: &[Field], known: &[&str], s: &Setting<'_>) -> Lowered<()> {
+    for name in fields.iter().filter_map(|field| field.name.as_ref()) {
+        if !known.contains(&name.value.as_str()) {
+            let title = format!("unknown member `{}`; there are {}", name.value, known.join(", "));
+            return s.refuse(&name.span, title);
+        }
+    }
+    Ok(())
+}
+
+/// The bytes of a socket option: `[1]`, `"cubic"`, `{onoff=1, linger=2}`, `{tv_sec=0, tv_usec=100000}`.
+pub(super) fn option_value(arg: &Arg, s: &Setting<'_>) -> Lowered<Vec<u8>> {
+    match &arg.value {
+        Expr::List(items) => {
+            let mut bytes = Vec::new();
+            for item in items {
+                bytes.extend(s.c_int(item)?.to_ne_bytes());
+            }
+            Ok(bytes)
+        }
+        Expr::Text(bytes) => Ok(bytes.clone()),
+        Expr::Struct(fields) => structure(arg, fields, s),
+        _ => s.refuse(&arg.span, "the value of a socket option is written `[N]`, \"text\" or `{…}`"),
+    }
+}
+
+fn structure(arg: &Arg, fields: &[Field], s: &Setting<'_>) -> Lowered<Vec<u8>> {
+    let pair = |names: [&[&str]; 2]| -> Lowered<Option<[i64; 2]>> {
+        let find = |names: &[&str]| names.iter().find_map(|name| member(fields, name));
+        match (find(names[0]), find(names[1])) {
+            (Some(first), Some(second)) => Ok(Some([s.number(first)?, s.number(second)?])),
+            _ => Ok(None),
+        }
+    };
+    if let Some(linger) = pair([&["onoff", "l_onoff"], &["linger", "l_linger"]])? {
+        only(fields, &["onoff", "linger", "l_onoff", "l_linger"], s)?;
+        return Ok(linger.iter().flat_map(|value| (*value as i32).to_ne_bytes()).collect());
+    }
+    if let Some(time) = pair([&["tv_sec"], &["tv_usec"]])? {
+        only(fields, &["tv_sec", "tv_usec"], s)?;
+        return Ok(time.iter().flat_map(|value| value.to_ne_bytes()).collect());
+    }
+    s.refuse(&arg.span, "known structures are {onoff=, linger=} and {tv_sec=, tv_usec=}")
+}
+
+/// An address: `...` stands for `usual`.
+pub(super) fn address(arg: &Arg, usual: Address, s: &Setting<'_>) -> Lowered<Address> {
+    match &arg.value {
+        Expr::Ellipsis => Ok(usual),
+        Expr::Symbol(name) if name == "AF_UNSPEC" => Ok(Address::Unspecified),
+        Expr::Struct(fields) => {
+            let family = match member(fields, "sa_family") {
+                Some(family) => s.number(family)?,
+                None => return s.refuse(&arg.span, "an address needs sa_family"),
+            };
+            if family == i64::from(libc::AF_UNSPEC) {
+                return Ok(Address::Unspecified);
+            }
+            literal_address(arg, fields, s)
+        }
+        _ => s.refuse(&arg.span, "an address is written `...`, AF_UNSPEC or `{sa_family=…}`"),
+    }
+}
+
+fn literal_address(arg: &Arg, fields: &[Field], s: &Setting<'_>) -> Lowered<Address> {
+    let port = member(fields, "sin_port").or_else(|| member(fields, "sin6_port"));
+    let host = member(fields, "sin_addr").or_else(|| member(fields, "sin6_addr"));
+    let (Some(port), Some(host)) = (port, host) else {
+        return s.refuse(&arg.span, "an address needs sin_port and sin_addr, or sin6_port and sin6_addr");
+    };
+    let text = match &host.value {
+        Expr::Apply(name, args) if name == "inet_addr" || name == "inet_pton" => {
+            args.iter().rev().find_map(text_of)
+        }
+        _ => text_of(host),
+    };
+    match text.and_then(|text| text.parse::<IpAddr>().ok()) {
+        Some(ip) => Ok(Address::Literal(SocketAddr::new(ip, s.int(port)?))),
+        None => s.refuse(&host.span, "an address is written inet_addr(\"192.0.2.1\")"),
+    }
+}
+
+fn text_of(arg: &Arg) -> Option<String> {
+    match &arg.value {
+        Expr::Text(bytes) => String::from_utf8(bytes.clone()).ok(),
+        _ => None,
+    }
+}
+
+/// The largest buffer that a call may be given, bytes.
+const LARGEST: usize = 64 << 20;
+
+/// The length of a buffer.
+pub(super) fn size(arg: &Arg, s: &Setting<'_>) -> Lowered<usize> {
+    let len = s.int(arg)?;
+    if len > LARGEST { s.refuse(&arg.span, "a buffer may have 64 MiB at most") } else { Ok(len) }
+}
+
+/// `[{..., 1000}, {..., 500}]`, and the count that must agree.
+pub(super) fn buffers(arg: &Arg, count: Option<&Arg>, s: &Setting<'_>) -> Lowered<Vec<Buffer>> {
+    let Expr::List(items) = &arg.value else {
+        return s.refuse(&arg.span, "buffers are written `[{..., LENGTH}]`");
+    };
+    let mut all = Vec::new();
+    for item in items {
+        let Expr::Struct(fields) = &item.value else {
+            return s.refuse(&item.span, "a buffer in a list is written `{..., LENGTH}`");
+        };
+        let [base, len] = fields.as_slice() else {
+            return s.refuse(&item.span, "a buffer in a list is written `{..., LENGTH}`");
+        };
+        let len = size(&len.value, s)?;
+        all.push(match &base.value.value {
+            Expr::Ellipsis => Buffer::Bytes(len),
+            Expr::Symbol(name) if name == "NULL" => Buffer::Null(len),
+            _ => return s.refuse(&base.value.span, "a buffer is written `...` or NULL"),
+        });
+    }
+    if let Some(count) = count
+        && s.int::<usize>(count)? != all.len()
+    {
+        return s.refuse(&count.span, "this is not the number of buffers in the list");
+    }
+    Ok(all)
+}
+
+/// Descriptors with the events asked for, and the events that must come.
+type PollList = (Vec<(Fd, i16)>, Vec<i16>);
+
+/// `[{fd=4, events=POLLIN, revents=POLLIN}]`.
+pub(super) fn poll_fds(arg: &Arg, s: &Setting<'_>) -> Lowered<PollList> {
+    let Expr::List(items) = &arg.value else {
+        return s.refuse(&arg.span, "descriptors are written `[{fd=N, events=…, revents=…}]`");
+    };
+    let (mut fds, mut revents) = (Vec::new(), Vec::new());
+    for item in items {
+        let Expr::Struct(fields) = &item.value else {
+            return s.refuse(&item.span, "a descriptor is written `{fd=N, events=…, revents=…}`");
+        };
+        only(fields, &["fd", "events", "revents"], s)?;
+        let find = |name| member(fields, name).map(|value| s.number(value)).transpose();
+        let Some(fd) = find("fd")? else {
+            return s.refuse(&item.span, "`fd=` is missing");
+        };
+        fds.push((fd, find("events")?.unwrap_or(0) as i16));
+        revents.push(find("revents")?.unwrap_or(0) as i16);
+    }
+    Ok((fds, revents))
+}
+
+/// `{events=EPOLLIN, fd=4}`, a list of them, or `...` when they are not looked at.
+pub(super) fn epoll_events(arg: &Arg, s: &Setting<'_>) -> Lowered<WantedAnswer> {
+    let items = match &arg.value {
+        Expr::Ellipsis => return Ok(WantedAnswer::Nothing),
+        Expr::List(items) => items.as_slice(),
+        _ => std::slice::from_ref(arg),
+    };
+    let mut events = Vec::new();
+    for item in items {
+        let Expr::Struct(fields) = &item.value else {
+            return s.refuse(&item.span, "an event is written `{events=…, fd=…}`");
+        };
+        let data = ["fd", "ptr", "u32", "u64"];
+        only(fields, &["events", "fd", "ptr", "u32", "u64"], s)?;
+        let Some(bits) = member(fields, "events") else {
+            return s.refuse(&item.span, "`events=` is missing");
+        };
+        let data = match data.iter().find_map(|name| member(fields, name)) {
+            Some(value) => s.number(value)? as u64,
+            None => 0,
+        };
+        events.push((s.number(bits)? as u32, data));
+    }
+    Ok(WantedAnswer::Epoll(events))
+}

@@ -1,0 +1,358 @@
+//! From a written call to a [`Call`]: each by its name, its arguments by their places.
+
+use std::collections::BTreeMap;
+
+use super::buffers::{address, buffers, epoll_events, option_value, poll_fds, size};
+use super::messages::{control_messages, message};
+use super::symbols::{errno_of, value_of};
+use super::{Buffer, Call, ReceiveBy, SendBy, Wanted, WantedAnswer};
+use crate::ast::{CallLine, Expr, Span, Spanned};
+use crate::diagnostic::{Diagnostic, Kind, Source};
+
+/// What lowering needs to know of the run.
+#[derive(Debug, Clone)]
+pub(crate) struct Setting<'a> {
+    pub source: &'a Source,
+    pub definitions: &'a BTreeMap<String, String>,
+    /// AF_INET or AF_INET6: what `...` stands for in socket().
+    pub domain: i32,
+    /// True when packets are IPv6.
+    pub ipv6: bool,
+}
+
+pub(super) type Lowered<T> = Result<T, Box<Diagnostic>>;
+type Arg = Spanned<Expr>;
+
+impl Setting<'_> {
+    pub(super) fn refuse<T>(&self, span: &Span, title: impl Into<String>) -> Lowered<T> {
+        Err(Box::new(Diagnostic::new(self.source, span.clone(), Kind::Script, title)))
+    }
+
+    /// A number: a literal, a symbol, several joined by `|`.
+    pub(super) fn number(&self, arg: &Arg) -> Lowered<i64> {
+        match &arg.value {
+            Expr::Integer(value) => Ok(*value),
+            Expr::Symbol(name) => self.symbol(name, &arg.span),
+            Expr::Or(parts) => parts.iter().try_fold(0, |all, part| Ok(all | self.number(part)?)),
+            Expr::Apply(name, args) if name == "htons" || name == "htonl" => match args.as_slice() {
+                [one] => self.number(one),
+                _ => self.refuse(&arg.span, format!("{name} takes one number")),
+            },
+            _ => self.refuse(&arg.span, "a number or a symbol is needed here"),
+        }
+    }
+
+    fn symbol(&self, name: &str, span: &Span) -> Lowered<i64> {
+        let defined = self.definitions.get(name).map(String::as_str);
+        let value = match defined {
+            Some(text) => integer(text).or_else(|| value_of(text)),
+            None => value_of(name).or(match name {
+                "CMSG_LEVEL_IP" => value_of(if self.ipv6 { "SOL_IPV6" } else { "SOL_IP" }),
+                "CMSG_TYPE_RECVERR" => value_of(if self.ipv6 { "IPV6_RECVERR" } else { "IP_RECVERR" }),
+                _ => None,
+            }),
+        };
+        match value {
+            Some(value) => Ok(value),
+            None => self.refuse(span, format!("unknown symbol `{name}`")),
+        }
+    }
+
+    /// A number that fits the C type.
+    pub(super) fn int<T: TryFrom<i64>>(&self, arg: &Arg) -> Lowered<T> {
+        let value = self.number(arg)?;
+        match T::try_from(value) {
+            Ok(value) => Ok(value),
+            Err(_) => self.refuse(&arg.span, format!("{value} does not fit here")),
+        }
+    }
+
+    /// An `int`; numbers with the top bit set, such as flags in hexadecimal, wrap as C has it.
+    pub(super) fn c_int(&self, arg: &Arg) -> Lowered<i32> {
+        let value = self.number(arg)?;
+        match i32::try_from(value).or_else(|_| u32::try_from(value).map(|value| value as i32)) {
+            Ok(value) => Ok(value),
+            Err(_) => self.refuse(&arg.span, format!("{value} does not fit an int")),
+        }
+    }
+}
+
+/// A number from a definition's text.
+fn integer(text: &str) -> Option<i64> {
+    match text.strip_prefix("0x") {
+        Some(digits) => i64::from_str_radix(digits, 16).ok(),
+        None => text.parse().ok(),
+    }
+}
+
+/// Lowers `line`.
+pub(crate) fn lower(line: &CallLine, setting: &Setting<'_>) -> Lowered<(Call, Wanted)> {
+    let (call, answer) = call(line, setting)?;
+    let result = match &line.result.value {
+        Expr::Anything => None,
+        _ => Some(setting.number(&line.result)?),
+    };
+    let errno = match &line.errno {
+        None => None,
+        Some(name) => match errno_of(&name.value) {
+            Some(errno) => Some(errno),
+            None => return setting.refuse(&name.span, format!("unknown error `{}`", name.value)),
+        },
+    };
+    if errno.is_some() && result != Some(-1) {
+        return setting.refuse(&line.result.span, "an error goes with the result -1");
+    }
+    Ok((call, Wanted { result, errno, answer }))
+}
+
+/// The arguments, as many as the call takes.
+fn arguments<'l, const N: usize>(line: &'l CallLine, s: &Setting<'_>) -> Lowered<&'l [Arg; N]> {
+    match <&[Arg; N]>::try_from(line.args.as_slice()) {
+        Ok(args) => Ok(args),
+        Err(_) => {
+            let title = format!("{} takes {N} arguments, here are {}", line.name.value, line.args.len());
+            s.refuse(&line.name.span, title)
+        }
+    }
+}
+
+fn is_null(arg: &Arg) -> bool {
+    matches!(&arg.value, Expr::Symbol(name) if name == "NULL")
+}
+
+/// One buffer: `...` and how many bytes.
+fn buffer(base: &Arg, len: &Arg, s: &Setting<'_>) -> Lowered<Buffer> {
+    let len = size(len, s)?;
+    match &base.value {
+        Expr::Ellipsis => Ok(Buffer::Bytes(len)),
+        _ if is_null(base) => Ok(Buffer::Null(len)),
+        _ => s.refuse(&base.span, "a buffer is written `...` or NULL"),
+    }
+}
+
+fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
+    let plain = |call| Ok((call, WantedAnswer::Nothing));
+    match line.name.value.as_str() {
+        "socket" => {
+            let [domain, kind, protocol] = arguments(line, s)?;
+            let domain = if domain.value == Expr::Ellipsis { s.domain } else { s.int(domain)? };
+            plain(Call::Socket { domain, kind: s.int(kind)?, protocol: s.int(protocol)? })
+        }
+        "bind" => {
+            let [fd, to, _] = arguments(line, s)?;
+            plain(Call::Bind { fd: s.int(fd)?, address: address(to, super::Address::Local, s)? })
+        }
+        "listen" => {
+            let [fd, backlog] = arguments(line, s)?;
+            plain(Call::Listen { fd: s.int(fd)?, backlog: s.int(backlog)? })
+        }
+        "accept" => {
+            let [fd, _, _] = arguments(line, s)?;
+            plain(Call::Accept { fd: s.int(fd)?, flags: None })
+        }
+        "accept4" => {
+            let [fd, _, _, flags] = arguments(line, s)?;
+            plain(Call::Accept { fd: s.int(fd)?, flags: Some(s.int(flags)?) })
+        }
+        "connect" => {
+            let [fd, to, _] = arguments(line, s)?;
+            plain(Call::Connect { fd: s.int(fd)?, address: address(to, super::Address::Remote, s)? })
+        }
+        "read" | "recv" | "recvfrom" | "readv" | "recvmsg" => receive(line, s),
+        "write" | "send" | "sendto" | "writev" | "sendmsg" => send(line, s),
+        "close" => {
+            let [fd] = arguments(line, s)?;
+            plain(Call::Close { fd: s.int(fd)? })
+        }
+        "shutdown" => {
+            let [fd, how] = arguments(line, s)?;
+            plain(Call::Shutdown { fd: s.int(fd)?, how: s.int(how)? })
+        }
+        "fcntl" => {
+            let (fd, command, argument) = match line.args.as_slice() {
+                [fd, command] => (fd, command, None),
+                [fd, command, argument] => (fd, command, Some(s.c_int(argument)?)),
+                _ => return s.refuse(&line.name.span, "fcntl takes two or three arguments"),
+            };
+            plain(Call::Fcntl { fd: s.int(fd)?, command: s.int(command)?, argument })
+        }
+        "ioctl" => {
+            let [fd, request, value] = arguments(line, s)?;
+            let answer = match &value.value {
+                Expr::List(items) if items.len() == 1 => WantedAnswer::Int(s.c_int(&items[0])?),
+                Expr::Ellipsis => WantedAnswer::Nothing,
+                _ => return s.refuse(&value.span, "the int of an ioctl is written `[N]`"),
+            };
+            Ok((Call::Ioctl { fd: s.int(fd)?, request: s.int(request)? }, answer))
+        }
+        "getsockopt" | "setsockopt" => socket_option(line, s),
+        "poll" => {
+            let [fds, count, timeout] = arguments(line, s)?;
+            let (fds, revents) = poll_fds(fds, s)?;
+            if s.int::<usize>(count)? != fds.len() {
+                return s.refuse(&count.span, "this is not the number of descriptors in the list");
+            }
+            Ok((Call::Poll { fds, timeout: s.int(timeout)? }, WantedAnswer::Poll(revents)))
+        }
+        "epoll_create" => {
+            let [size] = arguments(line, s)?;
+            plain(Call::EpollCreate { size: s.int(size)?, flags: None })
+        }
+        "epoll_create1" => {
+            let [flags] = arguments(line, s)?;
+            plain(Call::EpollCreate { size: 1, flags: Some(s.int(flags)?) })
+        }
+        "epoll_ctl" => {
+            let [epoll, operation, fd, event] = arguments(line, s)?;
+            let (events, data) = if is_null(event) { (0, 0) } else { one_event(event, s)? };
+            let (epoll, operation, fd) = (s.int(epoll)?, s.int(operation)?, s.int(fd)?);
+            plain(Call::EpollCtl { epoll, operation, fd, events, data })
+        }
+        "epoll_wait" | "epoll_pwait" => {
+            let [epoll, events, max, timeout] = arguments(line, s)?;
+            let call = Call::EpollWait { epoll: s.int(epoll)?, max: s.int(max)?, timeout: s.int(timeout)? };
+            Ok((call, epoll_events(events, s)?))
+        }
+        "pipe" | "pipe2" => {
+            let (ends, flags) = match line.args.as_slice() {
+                [ends] => (ends, None),
+                [ends, flags] => (ends, Some(s.int(flags)?)),
+                _ => return s.refuse(&line.name.span, "pipe takes a list of two descriptors"),
+            };
+            let Expr::List(items) = &ends.value else {
+                return s.refuse(&ends.span, "both ends of a pipe are written `[3, 4]`");
+            };
+            let [read, write] = items.as_slice() else {
+                return s.refuse(&ends.span, "a pipe has two ends");
+            };
+            Ok((Call::Pipe { flags }, WantedAnswer::Pipe(s.int(read)?, s.int(write)?)))
+        }
+        "open" => {
+            let (path, flags) = match line.args.as_slice() {
+                [path, flags] | [path, flags, _] => (path, flags),
+                _ => return s.refuse(&line.name.span, "open takes two or three arguments"),
+            };
+            let Expr::Text(bytes) = &path.value else {
+                return s.refuse(&path.span, "a path is written as a string");
+            };
+            let path = String::from_utf8_lossy(bytes).into_owned();
+            plain(Call::Open { path, flags: s.int(flags)? })
+        }
+        "sendfile" => {
+            let [output, input, offset, count] = arguments(line, s)?;
+            let (output, input, offset) = (s.int(output)?, s.int(input)?, offset_of(offset, s)?);
+            plain(Call::SendFile { output, input, offset, count: s.int(count)? })
+        }
+        "splice" => {
+            let [input, input_offset, output, output_offset, len, flags] = arguments(line, s)?;
+            let (input_offset, output_offset) = (offset_of(input_offset, s)?, offset_of(output_offset, s)?);
+            let (input, output, len, flags) = (s.int(input)?, s.int(output)?, s.int(len)?, s.int(flags)?);
+            plain(Call::Splice { input, input_offset, output, output_offset, len, flags })
+        }
+        name @ ("cap_set" | "psp_rx_assoc" | "psp_tx_assoc") => {
+            Err(Box::new(Diagnostic::new(s.source, line.name.span.clone(), Kind::Unsupported, name)))
+        }
+        name => s.refuse(&line.name.span, format!("unknown system call `{name}`")),
+    }
+}
+
+fn one_event(event: &Arg, s: &Setting<'_>) -> Lowered<(u32, u64)> {
+    match epoll_events(event, s)? {
+        WantedAnswer::Epoll(events) if events.len() == 1 => Ok(events[0]),
+        _ => s.refuse(&event.span, "an event is written `{events=…, fd=…}`"),
+    }
+}
+
+/// `[0]` or NULL.
+fn offset_of(arg: &Arg, s: &Setting<'_>) -> Lowered<Option<i64>> {
+    match &arg.value {
+        Expr::List(items) if items.len() == 1 => Ok(Some(s.number(&items[0])?)),
+        _ if is_null(arg) => Ok(None),
+        _ => s.refuse(&arg.span, "an offset is written `[N]` or NULL"),
+    }
+}
+
+fn receive(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
+    let (by, fd, buffers, flags) = match line.name.value.as_str() {
+        "read" => {
+            let [fd, base, len] = arguments(line, s)?;
+            (ReceiveBy::Read, fd, vec![buffer(base, len, s)?], 0)
+        }
+        "recv" => {
+            let [fd, base, len, flags] = arguments(line, s)?;
+            (ReceiveBy::Recv, fd, vec![buffer(base, len, s)?], s.c_int(flags)?)
+        }
+        "recvfrom" => {
+            let [fd, base, len, flags, _, _] = arguments(line, s)?;
+            (ReceiveBy::RecvFrom, fd, vec![buffer(base, len, s)?], s.c_int(flags)?)
+        }
+        "readv" => {
+            let [fd, iov, count] = arguments(line, s)?;
+            (ReceiveBy::Readv, fd, buffers(iov, Some(count), s)?, 0)
+        }
+        _ => {
+            let [fd, header, flags] = arguments(line, s)?;
+            let header = message(header, s)?;
+            let controls = match header.control {
+                Some(list) => Some(control_messages(list, s)?),
+                None => None,
+            };
+            let call = Call::Receive {
+                fd: s.int(fd)?,
+                by: ReceiveBy::RecvMsg,
+                buffers: header.buffers,
+                flags: s.c_int(flags)?,
+                control: if controls.is_some() { 4096 } else { 0 },
+            };
+            return Ok((call, WantedAnswer::Message { flags: header.flags, controls }));
+        }
+    };
+    Ok((Call::Receive { fd: s.int(fd)?, by, buffers, flags, control: 0 }, WantedAnswer::Nothing))
+}
+
+fn send(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
+    let (by, fd, buffers, flags, address) = match line.name.value.as_str() {
+        "write" => {
+            let [fd, base, len] = arguments(line, s)?;
+            (SendBy::Write, fd, vec![buffer(base, len, s)?], 0, None)
+        }
+        "send" => {
+            let [fd, base, len, flags] = arguments(line, s)?;
+            (SendBy::Send, fd, vec![buffer(base, len, s)?], s.c_int(flags)?, None)
+        }
+        "sendto" => {
+            let [fd, base, len, flags, to, _] = arguments(line, s)?;
+            let to = if is_null(to) { None } else { Some(address(to, super::Address::Remote, s)?) };
+            (SendBy::SendTo, fd, vec![buffer(base, len, s)?], s.c_int(flags)?, to)
+        }
+        "writev" => {
+            let [fd, iov, count] = arguments(line, s)?;
+            (SendBy::Writev, fd, buffers(iov, Some(count), s)?, 0, None)
+        }
+        _ => {
+            let [fd, header, flags] = arguments(line, s)?;
+            let header = message(header, s)?;
+            (SendBy::SendMsg, fd, header.buffers, s.c_int(flags)?, None)
+        }
+    };
+    Ok((Call::Send { fd: s.int(fd)?, by, buffers, flags, address }, WantedAnswer::Nothing))
+}
+
+fn socket_option(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
+    let [fd, level, name, value, len] = arguments(line, s)?;
+    let (fd, level, name) = (s.int(fd)?, s.int(level)?, s.int(name)?);
+    if line.name.value == "setsockopt" {
+        let value = if is_null(value) { None } else { Some(option_value(value, s)?) };
+        return Ok((Call::SetSockOpt { fd, level, name, value, len: s.int(len)? }, WantedAnswer::Nothing));
+    }
+    let given: usize = match &len.value {
+        Expr::List(items) if items.len() == 1 => s.int(&items[0])?,
+        Expr::Ellipsis => 512,
+        _ => return s.refuse(&len.span, "the length is written `[4]`"),
+    };
+    let answer = match &value.value {
+        Expr::Ellipsis => WantedAnswer::Nothing,
+        _ => WantedAnswer::Bytes(option_value(value, s)?),
+    };
+    Ok((Call::GetSockOpt { fd, level, name, len: given.min(65536) }, answer))
+}

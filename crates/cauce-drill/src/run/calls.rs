@@ -1,0 +1,142 @@
+//! System calls of a script: making them, judging what they return.
+
+use super::clock::Due;
+use super::{Blocked, PATIENCE, Ran, Run};
+use crate::ast::Event;
+use crate::call::{Address, Answer, Call, Outcome, Wanted, WantedAnswer};
+use crate::expect::{Difference, answer, table};
+use crate::target::Progress;
+
+/// How long a call without an end time may take, ns.
+const LONGEST: i64 = 10_000_000_000;
+
+impl<'c> Run<'c, '_> {
+    pub(super) fn call(
+        &mut self,
+        event: &'c Event,
+        call: &'c Call,
+        wanted: &'c Wanted,
+        due: Due,
+        tolerance: i64,
+    ) -> Ran<()> {
+        let fds = &self.fds;
+        // A descriptor that the script never got is passed as it is, so that EBADF can be tested.
+        let live =
+            call.clone().map_fds(|fd| fds.get(&fd).copied().unwrap_or(if fd < 0 { fd } else { fd + 1000 }));
+        self.before_call(&live);
+        let may_block = due.end.is_some();
+        let progress =
+            self.target.start_call(&live, may_block).map_err(|error| self.refused(&event.span, error))?;
+        let blocked = Blocked { event, call, wanted, due, tolerance };
+        match progress {
+            Progress::Done(outcome) => {
+                let now = self.target.now();
+                self.judge_call(&blocked, now, &outcome)
+            }
+            Progress::Blocked if may_block => {
+                self.blocked = Some(blocked);
+                Ok(())
+            }
+            Progress::Blocked => {
+                let deadline = self.target.now().saturating_add(LONGEST);
+                self.finish(blocked, deadline)
+            }
+        }
+    }
+
+    /// Waits for the call that sleeps, if there is one.
+    pub(super) fn settle_blocked(&mut self) -> Ran<()> {
+        let Some(blocked) = self.blocked.take() else { return Ok(()) };
+        let end = blocked.due.end.unwrap_or(blocked.due.to).max(self.target.now());
+        self.finish(blocked, end.saturating_add(PATIENCE))
+    }
+
+    fn finish(&mut self, blocked: Blocked<'c>, deadline: i64) -> Ran<()> {
+        let span = &blocked.event.span;
+        match self.target.finish_call(deadline).map_err(|error| self.refused(span, error))? {
+            Some((at, outcome)) => self.judge_call(&blocked, at, &outcome),
+            None => {
+                let title = format!("this call still sleeps at {}", answer::seconds(deadline));
+                Err(self.failed(span, &title))
+            }
+        }
+    }
+
+    /// What the connections must know before the call's packets leave.
+    fn before_call(&mut self, call: &Call) {
+        let settings = &self.checked.settings;
+        let port = |address: Address| match address {
+            Address::Local => Some(settings.bind_port),
+            Address::Remote => Some(settings.connect_port),
+            Address::Literal(literal) => Some(literal.port()),
+            Address::Unspecified => None,
+        };
+        match call {
+            Call::Connect { fd, address } | Call::Send { fd, address: Some(address), .. } => {
+                if let Some(port) = port(*address) {
+                    self.flows.connect(*fd, port);
+                }
+            }
+            Call::Bind { fd, address } => {
+                if let Some(port) = port(*address) {
+                    self.flows.bind(*fd, port);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn judge_call(&mut self, blocked: &Blocked<'c>, at: i64, outcome: &Outcome) -> Ran<()> {
+        let Blocked { event, call, wanted, due, tolerance } = blocked;
+        let mut found = answer::differences(wanted, outcome, call.returns_fd(), *tolerance);
+        if let Some(end) = due.end
+            && end.abs_diff(at) > tolerance.unsigned_abs()
+        {
+            let allowed = format!("{} (within {})", answer::seconds(end), answer::seconds(*tolerance));
+            found.push(Difference::new("end of the call", allowed, answer::seconds(at)));
+        }
+        if !found.is_empty() {
+            let title = match found.as_slice() {
+                [one] if one.field == "result" => {
+                    format!("expected the result {}, got {}", one.expected, one.actual)
+                }
+                _ => "the call did not give what is expected".to_owned(),
+            };
+            return Err(Box::new(self.failed(&event.span, &title).note(table(&found))));
+        }
+        self.after_call(call, wanted, outcome);
+        Ok(())
+    }
+
+    /// Takes over new descriptors and forgets closed ones.
+    fn after_call(&mut self, call: &Call, wanted: &Wanted, outcome: &Outcome) {
+        if outcome.result < 0 {
+            return;
+        }
+        if call.returns_fd() {
+            let script = wanted.result.unwrap_or(outcome.result);
+            self.fds.insert(script, outcome.result);
+        }
+        match (call, &outcome.answer) {
+            (Call::Socket { .. }, _) => self.flows.socket(outcome.result),
+            (Call::Accept { .. }, Answer::Peer(peer)) => self.flows.accepted(outcome.result, peer.port()),
+            (Call::Listen { fd, .. }, _) => {
+                if let Some(fd) = self.fds.get(fd) {
+                    self.flows.listen(*fd);
+                }
+            }
+            (Call::Close { fd }, _) => {
+                if let Some(fd) = self.fds.remove(fd) {
+                    self.flows.close(fd);
+                }
+            }
+            (Call::Pipe { .. }, Answer::Pipe(read, write)) => {
+                if let WantedAnswer::Pipe(script_read, script_write) = wanted.answer {
+                    self.fds.insert(script_read, *read);
+                    self.fds.insert(script_write, *write);
+                }
+            }
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! Plays a script against a target: each event at its time, each expectation against what came.
+
+mod calls;
+mod clock;
+mod code;
+mod flows;
+mod packets;
+
+use std::collections::{BTreeMap, VecDeque};
+
+use self::clock::{Due, tolerance};
+use self::flows::Flows;
+use crate::ast::{Action, Event, Payload, Script, Span};
+use crate::call::{self, Call, Fd, Setting, Wanted};
+use crate::diagnostic::{Diagnostic, Kind, Source};
+use crate::expect::answer::seconds;
+use crate::settings::{IpMode, Settings};
+use crate::target::{Target, TargetError};
+
+/// How long an expected packet or a call may take beyond its time before the script is given up, ns.
+const PATIENCE: i64 = 2_000_000_000;
+/// How many packets before a failure are shown.
+const SHOWN_PACKETS: usize = 6;
+
+pub(crate) type Ran<T> = Result<T, Box<Diagnostic>>;
+
+/// A script that has been read and checked.
+#[derive(Debug)]
+pub struct Checked {
+    source: Source,
+    script: Script,
+    settings: Settings,
+    /// The call of each event that is one.
+    calls: Vec<Option<(Call, Wanted)>>,
+}
+
+impl Checked {
+    /// Checks every call of `script` before anything runs.
+    ///
+    /// # Errors
+    /// The first call that is not one, or has an argument that does not fit.
+    pub fn new(source: Source, script: Script, settings: Settings) -> Result<Checked, Box<Diagnostic>> {
+        let setting = Setting {
+            source: &source,
+            definitions: &settings.definitions,
+            domain: if settings.ip == IpMode::V4 { libc::AF_INET } else { libc::AF_INET6 },
+            ipv6: settings.ipv6(),
+        };
+        let lowered = script.events.iter().map(|event| match &event.action {
+            Action::Call(line) => call::lower(line, &setting).map(Some),
+            _ => Ok(None),
+        });
+        let calls = lowered.collect::<Result<Vec<_>, _>>()?;
+        Ok(Checked { source, script, settings, calls })
+    }
+
+    /// What the script runs with.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Plays the script.
+    ///
+    /// # Errors
+    /// The first expectation that does not hold, with what came instead and the packets before it.
+    pub fn run(&self, target: &mut dyn Target) -> Result<(), Box<Diagnostic>> {
+        let mut run = Run {
+            checked: self,
+            target,
+            flows: Flows::default(),
+            fds: BTreeMap::new(),
+            before: None,
+            blocked: None,
+            log: VecDeque::new(),
+            blocks: Vec::new(),
+        };
+        let result = run.all();
+        let cleaned = run.clean_up();
+        result.and(cleaned)?;
+        code::run(&self.source, &run.blocks)
+    }
+}
+
+/// The event before: when it was due, and whether it injected a packet.
+#[derive(Debug, Clone, Copy)]
+struct Before {
+    due: i64,
+    injected: bool,
+}
+
+/// A call that sleeps.
+struct Blocked<'c> {
+    event: &'c Event,
+    call: &'c Call,
+    wanted: &'c Wanted,
+    due: Due,
+    tolerance: i64,
+}
+
+struct Run<'c, 't> {
+    checked: &'c Checked,
+    target: &'t mut dyn Target,
+    flows: Flows,
+    /// The script's descriptors and the target's.
+    fds: BTreeMap<Fd, Fd>,
+    before: Option<Before>,
+    blocked: Option<Blocked<'c>>,
+    log: VecDeque<String>,
+    blocks: Vec<code::Block>,
+}
+
+impl<'c> Run<'c, '_> {
+    fn all(&mut self) -> Ran<()> {
+        let checked = self.checked;
+        let script = &checked.script;
+        self.target.prepare(&checked.settings).map_err(|error| self.refused(&(0..0), error))?;
+        if let Some(init) = &script.init {
+            self.target.command(&init.value).map_err(|error| self.refused(&init.span, error))?;
+        }
+        self.target.begin();
+        for (event, call) in script.events.iter().zip(&checked.calls) {
+            self.event(event, call.as_ref())?;
+        }
+        self.settle_blocked()
+    }
+
+    fn event(&mut self, event: &'c Event, call: Option<&'c (Call, Wanted)>) -> Ran<()> {
+        let injected = matches!(&event.action, Action::Packet(p) if p.direction == crate::ast::Direction::In);
+        if call.is_some() {
+            self.settle_blocked()?;
+        }
+        let base = match self.before {
+            None => 0,
+            Some(before) if before.injected && injected => before.due,
+            Some(_) => self.target.now(),
+        };
+        let due = Due::of(event.time, base);
+        let gap = due.from - self.before.map_or(0, |before| before.due);
+        let tolerance = tolerance(&self.checked.settings, self.target.tolerance(), gap);
+        match &event.action {
+            Action::Packet(packet) => match &packet.payload {
+                Payload::Tcp(tcp) if injected => {
+                    self.wait_for(event, due, tolerance)?;
+                    self.inject_tcp(event, packet, tcp)?;
+                }
+                Payload::Tcp(tcp) => self.expect_tcp(event, packet, tcp, due, tolerance)?,
+                Payload::Icmp(icmp) => {
+                    self.wait_for(event, due, tolerance)?;
+                    self.inject_icmp(event, packet, icmp)?;
+                }
+            },
+            Action::Call(_) => {
+                self.wait_for(event, due, tolerance)?;
+                if let Some((call, wanted)) = call {
+                    self.call(event, call, wanted, due, tolerance)?;
+                }
+            }
+            Action::Command(text) => {
+                self.wait_for(event, due, tolerance)?;
+                self.target.command(text).map_err(|error| self.refused(&event.span, error))?;
+            }
+            Action::Code(text) => {
+                self.wait_for(event, due, tolerance)?;
+                self.sample(event, text)?;
+            }
+        }
+        self.before = Some(Before { due: due.from, injected });
+        Ok(())
+    }
+
+    /// Lets time pass until the event is due.
+    fn wait_for(&mut self, event: &Event, due: Due, tolerance: i64) -> Ran<()> {
+        self.target.sleep_until(due.from);
+        let now = self.target.now();
+        if due.allows(now, tolerance) {
+            return Ok(());
+        }
+        Err(self.failed(
+            &event.span,
+            &format!("this was due at {} and came at {}", seconds(due.from), seconds(now)),
+        ))
+    }
+
+    fn sample(&mut self, event: &Event, text: &str) -> Ran<()> {
+        let Some(fd) = self.flows.sampled_fd() else {
+            return Err(self.failed(&event.span, "there is no socket whose tcp_info could be looked at"));
+        };
+        let values = self.target.sample(fd).map_err(|error| self.refused(&event.span, error))?;
+        self.blocks.push(code::Block { span: event.span.clone(), text: text.to_owned(), values });
+        Ok(())
+    }
+
+    /// Resets what the script left open, closes its descriptors and runs its last command.
+    fn clean_up(&mut self) -> Ran<()> {
+        self.reset_all();
+        let fds: Vec<_> = std::mem::take(&mut self.fds).into_values().collect();
+        for fd in fds {
+            // What is left open is closed quietly: the script has had its say.
+            let _ = self.target.start_call(&Call::Close { fd }, false);
+        }
+        if let Some(cleanup) = &self.checked.script.cleanup {
+            self.target.command(&cleanup.value).map_err(|error| self.refused(&cleanup.span, error))?;
+        }
+        Ok(())
+    }
+
+    /// A line of what happened, kept for the next failure.
+    fn note(&mut self, at: i64, line: String) {
+        if self.log.len() == SHOWN_PACKETS {
+            self.log.pop_front();
+        }
+        self.log.push_back(format!("{} {line}", seconds(at)));
+    }
+
+    fn failed(&self, span: &Span, title: &str) -> Box<Diagnostic> {
+        let mut diagnostic = Diagnostic::new(&self.checked.source, span.clone(), Kind::Failure, title);
+        if !self.log.is_empty() {
+            let lines: Vec<_> = self.log.iter().map(String::as_str).collect();
+            diagnostic = diagnostic.note(format!("the last packets:\n{}", lines.join("\n")));
+        }
+        Box::new(diagnostic)
+    }
+
+    fn refused(&self, span: &Span, error: TargetError) -> Box<Diagnostic> {
+        match error {
+            TargetError::Unsupported(what) => {
+                Box::new(Diagnostic::new(&self.checked.source, span.clone(), Kind::Unsupported, what))
+            }
+            TargetError::Broken(what) => self.failed(span, &what),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! Packets of a script: injecting them, waiting for them.
+
+use cauce_wire::Flags;
+
+use super::clock::Due;
+use super::{PATIENCE, Ran, Run};
+use crate::ast::{Direction, Event, IcmpPacket, IpFields, OptionList, Packet, TcpOption, TcpPacket};
+use crate::expect::{Difference, Merged, Rules, answer::seconds, differences, table};
+use crate::packet::{Live, Segment, Shown, encode_options, icmp_error, tcp_packet};
+
+/// What TSval is checked with under `--strict` when the script sets no tick: Linux counts milliseconds.
+const USUAL_TICK: i64 = 1_000_000;
+
+impl Run<'_, '_> {
+    pub(super) fn inject_tcp(&mut self, event: &Event, packet: &Packet, tcp: &TcpPacket) -> Ran<()> {
+        let settings = &self.checked.settings;
+        let Some(index) = self.flows.of_script(tcp, Direction::In, settings.bind_port) else {
+            return Err(self.failed(&event.span, "there is no socket that this packet could go to"));
+        };
+        let options = match &tcp.options {
+            OptionList::These(options) => options,
+            OptionList::Any => {
+                return Err(self.failed(&event.span, "an injected packet needs its options written out"));
+            }
+        };
+        let flow = self.flows.get(index);
+        let mut live = Vec::new();
+        for option in options {
+            live.push(match &option.value {
+                TcpOption::Timestamps { val, ecr } => match flow.echo(*ecr) {
+                    Some(ecr) => TcpOption::Timestamps { val: *val, ecr },
+                    None => {
+                        let title =
+                            format!("no packet with TSval {ecr} has left, so that it cannot be echoed");
+                        return Err(self.failed(&option.span, &title));
+                    }
+                },
+                TcpOption::Sack(blocks) => TcpOption::Sack(
+                    blocks.iter().map(|(left, right)| (flow.to_live(*left), flow.to_live(*right))).collect(),
+                ),
+                other => other.clone(),
+            });
+        }
+        let (src_port, dst_port) = match (flow.remote_port, flow.local_port) {
+            (Some(remote), Some(local)) => (remote, local),
+            _ => {
+                return Err(
+                    self.failed(&event.span, "the stack has sent nothing yet from which its port is known")
+                );
+            }
+        };
+        let ack = tcp.ack.as_ref().map_or(0, |ack| ack.value);
+        let segment = Segment {
+            src: settings.remote,
+            dst: settings.local,
+            src_port,
+            dst_port,
+            ip: packet.ip,
+            seq: tcp.seq,
+            ack: if tcp.flags.value.contains(Flags::ACK) { flow.to_live(ack) } else { ack },
+            flags: tcp.flags.value,
+            window: tcp.window.as_ref().map_or(0, |window| window.value),
+            urgent: tcp.urgent.as_ref().map_or(0, |urgent| urgent.value),
+            options: encode_options(live.iter()),
+            len: usize::from(tcp.len),
+        };
+        self.target.inject(&tcp_packet(&segment)).map_err(|error| self.refused(&event.span, error))?;
+        let now = self.target.now();
+        self.note(now, self.checked.source.excerpt(&packet_span(event, &self.checked.source.text)));
+        Ok(())
+    }
+
+    pub(super) fn inject_icmp(&mut self, event: &Event, packet: &Packet, icmp: &IcmpPacket) -> Ran<()> {
+        let settings = &self.checked.settings;
+        let Some(index) = self.flows.of_current() else {
+            return Err(self.failed(&event.span, "there is no connection that this error could be about"));
+        };
+        let flow = self.flows.get(index);
+        let (Some(dst_port), Some(src_port)) = (flow.remote_port, flow.local_port) else {
+            return Err(
+                self.failed(&event.span, "the stack has sent nothing yet from which its port is known")
+            );
+        };
+        let (seq, len) = icmp.quoted.unwrap_or((0, 0));
+        let quoted = Segment {
+            src: settings.local,
+            dst: settings.remote,
+            src_port,
+            dst_port,
+            ip: IpFields::default(),
+            seq: flow.to_live(seq),
+            ack: 0,
+            flags: Flags::ACK,
+            window: 0,
+            urgent: 0,
+            options: Vec::new(),
+            len: usize::from(len),
+        };
+        let bytes = icmp_error(icmp, packet.ip, settings.gateway, &quoted);
+        self.target.inject(&bytes).map_err(|error| self.refused(&event.span, error))?;
+        let now = self.target.now();
+        self.note(now, self.checked.source.excerpt(&packet_span(event, &self.checked.source.text)));
+        Ok(())
+    }
+
+    pub(super) fn expect_tcp(
+        &mut self,
+        event: &Event,
+        packet: &Packet,
+        tcp: &TcpPacket,
+        due: Due,
+        tolerance: i64,
+    ) -> Ran<()> {
+        let bind_port = self.checked.settings.bind_port;
+        let Some(index) = self.flows.of_script(tcp, Direction::Out, bind_port) else {
+            return Err(self.failed(&event.span, "there is no connection that could send this packet"));
+        };
+        let deadline = due.to.max(self.target.now()).saturating_add(PATIENCE);
+        let Some(first) = self.next_of(event, index, deadline)? else {
+            let title = format!("no packet came by {}; it was due at {}", seconds(deadline), when(due));
+            return Err(self.failed(&event.span, &title));
+        };
+        if first.flags.contains(Flags::SYN) && tcp.flags.value.contains(Flags::SYN) {
+            self.flows.get(index).isn.get_or_insert((tcp.seq, first.seq));
+        }
+        let mut merged = Merged::new(first);
+        let wanted_len = usize::from(tcp.len);
+        while !self.checked.settings.strict_segments && merged.whole.len > 0 && merged.whole.len < wanted_len
+        {
+            let Some(next) = self.next_of(event, index, deadline)? else { break };
+            if let Err(why) = merged.push(&next) {
+                let came = self.shown(index, &merged.whole);
+                let title =
+                    format!("{} packets came for this segment and do not make it: {why}", merged.count + 1);
+                return Err(Box::new(self.failed(&event.span, &title).note(format!("so far: {came}"))));
+            }
+        }
+        self.judge(event, packet, tcp, index, &merged, (due, tolerance))
+    }
+
+    fn judge(
+        &mut self,
+        event: &Event,
+        packet: &Packet,
+        tcp: &TcpPacket,
+        index: usize,
+        merged: &Merged,
+        (due, tolerance): (Due, i64),
+    ) -> Ran<()> {
+        let settings = &self.checked.settings;
+        let (live, flow) = (&merged.whole, self.flows.get(index));
+        let wanted_val = script_timestamps(tcp).map(|(val, _)| val);
+        let tick = settings.timestamp_tick.or(settings.strict.then_some(USUAL_TICK));
+        let expected_val = match (tick, wanted_val, flow.first_value) {
+            (Some(tick), Some(val), Some((script, live))) => {
+                let slack = u32::try_from(tolerance / tick + 1).unwrap_or(u32::MAX);
+                Some((val.wrapping_sub(script).wrapping_add(live), slack))
+            }
+            _ => None,
+        };
+        let rules = Rules {
+            ipv6: settings.ipv6(),
+            strict: settings.strict,
+            expected_val,
+            seq: flow.to_script(live.seq),
+        };
+        let mut found = differences(packet, tcp, live, &rules);
+        if !due.allows(live.at, tolerance) {
+            let allowed = format!("{} (within {})", when(due), seconds(tolerance));
+            found.push(Difference::new("time", allowed, seconds(live.at)));
+        }
+        if let (Some(script), Some((val, _))) = (wanted_val, live.timestamps()) {
+            flow.saw_value(script, val);
+        }
+        if live.flags.contains(Flags::ACK) {
+            flow.last_ack = Some(live.ack);
+        }
+        let came = self.shown(index, live);
+        if found.is_empty() {
+            self.note(live.at, came);
+            return Ok(());
+        }
+        let pieces = if merged.count > 1 { format!(" (in {} packets)", merged.count) } else { String::new() };
+        let failure = self
+            .failed(&event.span, "the packet is not as expected")
+            .label(format!("came: {came}{pieces}"))
+            .note(table(&found));
+        Err(Box::new(failure))
+    }
+
+    /// The next packet of the connection `index`; those of others wait for their turn.
+    fn next_of(&mut self, event: &Event, index: usize, deadline: i64) -> Ran<Option<Live>> {
+        if let Some(live) = self.flows.get(index).pending.pop_front() {
+            return Ok(Some(live));
+        }
+        loop {
+            let next = self.target.next_packet(deadline).map_err(|error| self.refused(&event.span, error))?;
+            let Some(captured) = next else { return Ok(None) };
+            let live = match Live::parse(captured.at, &captured.bytes) {
+                Ok(Some(live)) => live,
+                Ok(None) => continue,
+                Err(why) => {
+                    return Err(
+                        self.failed(&event.span, &format!("a malformed packet left the stack: {why}"))
+                    );
+                }
+            };
+            match self.flows.of_live(&live) {
+                Some(owner) if owner == index => return Ok(Some(live)),
+                Some(owner) => self.flows.get(owner).pending.push_back(live),
+                None => {
+                    let line = format!(
+                        "{} > {}: a packet of no known connection",
+                        live.source(),
+                        live.destination()
+                    );
+                    self.note(live.at, line);
+                }
+            }
+        }
+    }
+
+    /// A live packet in the script's spelling and numbers.
+    fn shown(&mut self, index: usize, live: &Live) -> String {
+        let flow = self.flows.get(index);
+        let options: Vec<_> = live
+            .options
+            .iter()
+            .map(|option| match option {
+                TcpOption::Timestamps { val, ecr } => {
+                    TcpOption::Timestamps { val: flow.script_value(*val).unwrap_or(*val), ecr: *ecr }
+                }
+                other => other.clone(),
+            })
+            .collect();
+        let shown = Shown {
+            direction: Direction::Out,
+            flags: live.flags,
+            seq: flow.to_script(live.seq),
+            len: live.len,
+            ack: live.flags.contains(Flags::ACK).then_some(live.ack),
+            window: Some(live.window),
+            urgent: live.flags.contains(Flags::URG).then_some(live.urgent),
+            options: Some(&options),
+        };
+        shown.to_string()
+    }
+
+    /// Ends every connection whose addresses are known with a reset from the peer.
+    pub(super) fn reset_all(&mut self) {
+        let settings = &self.checked.settings;
+        let resets: Vec<_> = self
+            .flows
+            .iter()
+            .filter_map(|flow| {
+                Some(tcp_packet(&Segment {
+                    src: settings.remote,
+                    dst: settings.local,
+                    src_port: flow.remote_port?,
+                    dst_port: flow.local_port?,
+                    ip: IpFields::default(),
+                    seq: flow.last_ack?,
+                    ack: 0,
+                    flags: Flags::RST,
+                    window: 0,
+                    urgent: 0,
+                    options: Vec::new(),
+                    len: 0,
+                }))
+            })
+            .collect();
+        for packet in resets {
+            // The script is over: what cannot be delivered changes nothing.
+            let _ = self.target.inject(&packet);
+        }
+    }
+}
+
+fn script_timestamps(tcp: &TcpPacket) -> Option<(u32, u32)> {
+    let OptionList::These(options) = &tcp.options else { return None };
+    options.iter().find_map(|option| match option.value {
+        TcpOption::Timestamps { val, ecr } => Some((val, ecr)),
+        _ => None,
+    })
+}
+
+/// The moment or range of `due` in seconds.
+fn when(due: Due) -> String {
+    match due {
+        Due { any: true, .. } => "any time".to_owned(),
+        Due { from, to, .. } if from == to => seconds(from),
+        Due { from, to, .. } => format!("{}~{}", seconds(from), seconds(to)),
+    }
+}
+
+/// The event without its time.
+fn packet_span(event: &Event, text: &str) -> crate::ast::Span {
+    let offset = text.get(event.span.clone()).and_then(|text| text.find('<')).unwrap_or(0);
+    event.span.start + offset..event.span.end
+}

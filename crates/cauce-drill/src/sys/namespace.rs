@@ -1,0 +1,43 @@
+//! Private network namespaces, for root and, through a user namespace, for everybody else.
+
+use std::{fs, io};
+
+/// Moves the calling thread into a network namespace of its own. Threads that it starts live there too.
+///
+/// # Errors
+/// EPERM without the privilege.
+pub(crate) fn enter_network() -> io::Result<()> {
+    // SAFETY: unshare takes no pointers; it changes the calling thread's namespace only.
+    match unsafe { libc::unshare(libc::CLONE_NEWNET) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// True when the process may make network namespaces as it is.
+pub(crate) fn is_root() -> bool {
+    // SAFETY: geteuid takes nothing and cannot fail.
+    unsafe { libc::geteuid() == 0 }
+}
+
+/// Moves the process into a user namespace in which it is root. It must have a single thread.
+///
+/// # Errors
+/// EINVAL with more threads than one, EPERM where the system forbids such namespaces.
+pub(crate) fn enter_user() -> io::Result<()> {
+    // SAFETY: geteuid and getegid take nothing and cannot fail.
+    let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+    // SAFETY: unshare takes no pointers.
+    if unsafe { libc::unshare(libc::CLONE_NEWUSER) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    fs::write("/proc/self/setgroups", "deny")?;
+    fs::write("/proc/self/uid_map", format!("0 {uid} 1"))?;
+    fs::write("/proc/self/gid_map", format!("0 {gid} 1"))
+}
+
+/// The number by which the kernel knows the calling thread.
+pub(crate) fn thread_id() -> i64 {
+    // SAFETY: gettid takes nothing and cannot fail.
+    i64::from(unsafe { libc::gettid() })
+}
