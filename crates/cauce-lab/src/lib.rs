@@ -20,5 +20,6 @@ pub mod queue;
 pub mod report;
 pub mod rng;
 pub mod router;
+pub mod stack;
 pub mod watch;
 pub mod world;
