@@ -1,2 +1,40 @@
-//! The program `cauce`.
-fn main() {}
+//! The program `cauce`: TCP in user space, shown at work.
+//!
+//! Each subcommand is a room of its own. Results go to stdout, everything that depends on the wall clock to
+//! stderr. The exit status is 0 for success, 1 for a failure, 2 for a command line that makes no sense.
+
+mod cli;
+mod completions;
+mod demo;
+mod man;
+mod settings;
+mod units;
+
+use clap::Parser;
+use cli::{Cli, Command};
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let result = match Cli::parse().command {
+        Command::Demo(args) => demo::run(&args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("cauce: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Writes a result to stdout. That nobody reads it to the end is no failure.
+fn print(text: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result,
+    }
+}

@@ -1,0 +1,33 @@
+//! The command line.
+
+use crate::{completions, demo, man};
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  cauce demo                            a file both ways over an emulated path, no privileges needed
+  cauce demo --loss 5% --reorder 10%    the same over a bad path
+  cauce completions bash                completions for the shell
+  cauce man                             this help as man pages
+
+`cauce COMMAND --help` tells the rest, with more examples.";
+
+/// TCP in user space, as tcp(7) describes it.
+#[derive(Debug, Parser)]
+#[command(name = "cauce", version, after_help = EXAMPLES, propagate_version = true, max_term_width = 100)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The subcommands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Move a file both ways over an emulated path, in virtual time.
+    Demo(Box<demo::Args>),
+    /// Print completions for a shell.
+    Completions(completions::Args),
+    /// Print the man page, or write all of them to a directory.
+    Man(man::Args),
+}

@@ -1,0 +1,77 @@
+//! The command line: help, completions, man pages, and what a wrong option is told.
+
+mod common;
+
+use common::{cauce, failure, scratch, success};
+
+const COMMANDS: [&str; 3] = ["demo", "completions", "man"];
+
+#[test]
+fn help_teaches_with_examples() {
+    let help = success(cauce().arg("--help"));
+    assert!(help.contains("Examples:"), "{help}");
+    for command in COMMANDS {
+        assert!(help.contains(command), "{help}");
+        let help = success(cauce().args([command, "--help"]));
+        assert!(help.contains("Examples:"), "{help}");
+        assert!(help.contains(&format!("cauce {command}")), "{help}");
+    }
+}
+
+#[test]
+fn the_help_is_this_text() {
+    let help = success(cauce().arg("--help"));
+    assert_eq!(help.trim_end(), include_str!("help.txt").trim_end());
+}
+
+#[test]
+fn no_command_and_unknown_commands_show_what_there_is() {
+    for text in [failure(&mut cauce(), 2), failure(cauce().arg("help-me"), 2)] {
+        assert!(text.contains("cauce"), "{text}");
+        assert!(text.contains("--help"), "{text}");
+    }
+    assert!(success(cauce().arg("--version")).starts_with("cauce "));
+}
+
+#[test]
+fn wrong_options_say_what_is_allowed() {
+    for (args, parts) in [
+        (&["--rate", "fast"][..], &["--rate", "`fast`", "100mbit"][..]),
+        (&["--delay", "40"], &["--delay", "`40`", "40ms"]),
+        (&["--loss", "101%"], &["--loss", "`101%`", "0 to 100"]),
+        (&["--size", "5x"], &["--size", "`5x`", "64k"]),
+        (&["--queue", "x"], &["--queue", "`x`", "packets"]),
+        (&["--mtu", "20"], &["--mtu", "20", "88..=65535"]),
+        (&["--seed", "x"], &["--seed", "x", "invalid digit"]),
+        (&["--congestion", "warp"], &["--congestion", "`warp`", "cubic", "reno"]),
+        (&["--sysctl", "tcp_sakc=1"], &["--sysctl", "`tcp_sakc`", "tcp_sack"]),
+        (&["--sysctl", "tcp_syn_retries=0"], &["--sysctl", "tcp_syn_retries", "1 to 127"]),
+        (&["--speed", "1"], &["--speed", "cauce demo"]),
+    ] {
+        let text = failure(cauce().arg("demo").args(args), 2);
+        for part in parts {
+            assert!(text.contains(part), "`{part}` is missing in\n{text}");
+        }
+    }
+    let text = failure(cauce().args(["demo", "--ipv6", "--mtu", "1000"]), 1);
+    assert!(text.contains("1280"), "{text}");
+}
+
+#[test]
+fn completions_and_man_pages_are_generated() {
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = success(cauce().args(["completions", shell]));
+        assert!(script.contains("cauce") && script.contains("demo"), "{shell}");
+    }
+    let text = failure(cauce().args(["completions", "tcsh"]), 2);
+    assert!(text.contains("bash") && text.contains("zsh"), "{text}");
+
+    assert!(success(cauce().arg("man")).contains(".TH cauce 1"));
+    let directory = scratch("man");
+    success(cauce().arg("man").arg(&directory));
+    for command in COMMANDS {
+        let page = std::fs::read_to_string(directory.join(format!("cauce-{command}.1"))).unwrap();
+        assert!(page.contains("Examples"), "{command}");
+    }
+    std::fs::remove_dir_all(directory).unwrap();
+}
