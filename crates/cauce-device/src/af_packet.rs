@@ -56,7 +56,7 @@ impl AfPacket {
             None => hardware_address(fd.as_fd(), name).map_err(failed)?,
         };
         let mtu = mtu(fd.as_fd(), name).map_err(failed)?;
-        let io = PacketIo::new(fd, true, mtu, Medium::Ethernet { mac }, 0, 1);
+        let io = PacketIo::new(fd, true, mtu, Medium::Ethernet { mac }, 0, 1).counting_drops();
         let io = if options.offload { io } else { io.finish_in_software() };
         Ok(AfPacket { interface: name.clone(), io })
     }

@@ -64,6 +64,8 @@ pub struct DeviceCounters {
     /// Packets received that could not be made sense of and were dropped: truncated, or with an impossible
     /// offload header.
     pub rx_malformed: u64,
+    /// Packets that the kernel dropped because nobody fetched them in time, where it says so.
+    pub rx_dropped: u64,
     /// Packets and super-packets sent.
     pub tx_packets: u64,
     /// Segments that they stood for.

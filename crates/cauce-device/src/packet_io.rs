@@ -8,6 +8,7 @@ use crate::device::{Capabilities, DeviceCounters, Medium};
 use crate::gro::Gro;
 use crate::offload::{packets, remainder};
 use crate::pool::{CHUNKS, Pool, Scatter};
+use crate::sys::packet_socket::dropped;
 use crate::vnet::{Received, VNET_HEADER, VnetHeader};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use cauce_core::frame::Frame;
 use rustix::io::Errno;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Free chunks that a queue's pool keeps: 4 MiB.
 const POOL_LIMIT: usize = 256;
@@ -36,6 +38,9 @@ pub(crate) struct PacketIo {
     /// Coalesces where the kernel hands over single packets.
     gro: Gro,
     counters: DeviceCounters,
+    /// A packet socket, whose kernel side counts what it drops.
+    counts_drops: bool,
+    dropped: AtomicU64,
     /// Room for packets in one piece.
     line: Vec<u8>,
 }
@@ -71,8 +76,16 @@ impl PacketIo {
             scatter: Scatter::new(Pool::new(POOL_LIMIT)),
             gro: Gro::new(medium),
             counters: DeviceCounters::default(),
+            counts_drops: false,
+            dropped: AtomicU64::new(0),
             line: Vec::new(),
         }
+    }
+
+    /// The descriptor is a packet socket.
+    pub(crate) fn counting_drops(mut self) -> Self {
+        self.counts_drops = true;
+        self
     }
 
     /// Never asks the kernel to finish a packet.
@@ -87,7 +100,13 @@ impl PacketIo {
     }
 
     pub(crate) fn counters(&self) -> DeviceCounters {
-        self.counters
+        let mut counters = self.counters;
+        if self.counts_drops {
+            // The kernel starts anew each time it is asked.
+            let more = u64::from(dropped(self.fd()).unwrap_or(0));
+            counters.rx_dropped = self.dropped.fetch_add(more, Ordering::Relaxed) + more;
+        }
+        counters
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {

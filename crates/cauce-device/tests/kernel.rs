@@ -106,7 +106,7 @@ impl<D: Device> Peer<D> {
     fn arrived(&mut self) -> Arrived {
         let network = self.link.len();
         loop {
-            let frame = next(&mut self.device, |frame| is_tcp(frame, network, self.ours));
+            let frame = next(&mut self.device, |frame| is_tcp(frame, network, self.v6, self.ours));
             self.largest = self.largest.max(frame.segments);
             for packet in packets_of(&frame, network) {
                 let packet = packet.to_bytes();
@@ -123,12 +123,16 @@ impl<D: Device> Peer<D> {
                     self.link[..6].copy_from_slice(&bytes[6..12]);
                 }
             }
-            if seq != self.ack {
-                continue;
-            }
             let data = &tcp[usize::from(tcp[12] >> 4) * 4..];
             let counted = data.len() as u32 + u32::from(flags & (SYN | FIN) != 0);
-            self.ack = self.ack.wrapping_add(counted);
+            let known = self.ack.wrapping_sub(seq);
+            if counted > 0 && known >= counted {
+                // Sent again, or ahead of what was lost: say what is wanted.
+                self.send(ACK, &[], 0);
+                continue;
+            }
+            let data = &data[data.len().min(known as usize)..];
+            self.ack = seq.wrapping_add(counted);
             if counted > 0 && flags & SYN == 0 {
                 self.send(ACK, &[], 0);
             }
@@ -137,14 +141,14 @@ impl<D: Device> Peer<D> {
     }
 }
 
-fn is_tcp(frame: &Frame, network: usize, port: u16) -> bool {
+fn is_tcp(frame: &Frame, network: usize, v6: bool, port: u16) -> bool {
     let head = &frame.head[network.min(frame.head.len())..];
     let at = match head.first().map(|byte| byte >> 4) {
-        Some(4) if head[9] == 6 => 20,
-        Some(6) if head[6] == 6 => 40,
+        Some(4) if !v6 && head[9] == 6 => 20,
+        Some(6) if v6 && head[6] == 6 => 40,
         _ => return false,
     };
-    head.len() > at + 20 && head[at + 2..at + 4] == port.to_be_bytes()
+    head.len() >= at + 20 && head[at + 2..at + 4] == port.to_be_bytes()
 }
 
 /// The next frame that is wanted. Answers ARP and neighbour solicitation on the way.

@@ -22,17 +22,47 @@ pub(crate) fn open(index: u32, promiscuous: bool) -> io::Result<OwnedFd> {
         };
         set(&socket, libc::PACKET_ADD_MEMBERSHIP, &membership)?;
     }
+    // Beyond the system's limit only with CAP_NET_ADMIN; otherwise as far as the limit goes.
+    if set_at(&socket, libc::SOL_SOCKET, libc::SO_RCVBUFFORCE, &BUFFER).is_err() {
+        set_at(&socket, libc::SOL_SOCKET, libc::SO_RCVBUF, &BUFFER)?;
+    }
+    if set_at(&socket, libc::SOL_SOCKET, libc::SO_SNDBUFFORCE, &BUFFER).is_err() {
+        set_at(&socket, libc::SOL_SOCKET, libc::SO_SNDBUF, &BUFFER)?;
+    }
     socket.bind(&address(index)?)?;
     Ok(socket.into())
 }
 
-/// Sets an option of level SOL_PACKET. `T` has to be the plain C type that the option takes.
+/// Bytes of packets that wait in the kernel for their reader, or for the interface: the default holds three
+/// super-packets.
+const BUFFER: c_int = 8 << 20;
+
+/// Packets that the kernel dropped since the last call because their reader was late.
+pub(crate) fn dropped(socket: BorrowedFd<'_>) -> io::Result<u32> {
+    let mut stats = libc::tpacket_stats { tp_packets: 0, tp_drops: 0 };
+    let mut len = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+    // SAFETY: the socket is open, and the value is writable for the length given.
+    check(unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut stats).cast(),
+            &raw mut len,
+        )
+    })?;
+    Ok(stats.tp_drops)
+}
+
 fn set<T: Copy>(socket: &Socket, option: c_int, value: &T) -> io::Result<()> {
+    set_at(socket, libc::SOL_PACKET, option, value)
+}
+
+/// Sets an option. `T` has to be the plain C type that the option takes.
+fn set_at<T: Copy>(socket: &Socket, level: c_int, option: c_int, value: &T) -> io::Result<()> {
     let len = size_of::<T>() as libc::socklen_t;
     // SAFETY: the socket is open, and the value is readable for the length given.
-    check(unsafe {
-        libc::setsockopt(socket.as_raw_fd(), libc::SOL_PACKET, option, (&raw const *value).cast(), len)
-    })
+    check(unsafe { libc::setsockopt(socket.as_raw_fd(), level, option, (&raw const *value).cast(), len) })
 }
 
 /// The address that binds to all protocols of one interface.
