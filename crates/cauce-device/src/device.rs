@@ -3,8 +3,9 @@
 //! A device never blocks, never drops in silence and never reads a clock. It knows nothing of TCP beyond
 //! the headers that checksum and segmentation offload have to touch.
 
-use cauce_core::batch::{Batch, Token};
+use cauce_core::batch::{Batch, MAX_SUPER_PAYLOAD, Token};
 use cauce_core::frame::Frame;
+use cauce_core::stack::{self, InterfaceConfig};
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::task::Waker;
@@ -49,6 +50,22 @@ pub struct Capabilities {
     pub checksum_rx: bool,
     /// How many queues the device as a whole has; each is a `Device` of its own.
     pub queues: u16,
+}
+
+impl Capabilities {
+    /// What a stack must know of the device, under a name for people.
+    pub fn interface(&self, name: &str) -> InterfaceConfig {
+        let longest = self.max_gso.saturating_sub(65_535 - MAX_SUPER_PAYLOAD);
+        InterfaceConfig {
+            name: name.to_owned(),
+            mtu: u16::try_from(self.mtu).unwrap_or(u16::MAX),
+            medium: match self.medium {
+                Medium::Ip => stack::Medium::Ip,
+                Medium::Ethernet { mac } => stack::Medium::Ethernet { mac },
+            },
+            max_super: if self.max_gso > self.mtu { longest as u16 } else { 0 },
+        }
+    }
 }
 
 /// What a device has done so far. Packets count as they cross this interface: a super-packet is one packet

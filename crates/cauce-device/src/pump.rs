@@ -11,6 +11,7 @@
 use crate::device::Device;
 use cauce_core::batch::{Batch, Token};
 use cauce_core::frame::{DeviceId, Frame};
+use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
 use std::io;
 
@@ -26,6 +27,24 @@ pub trait Engine {
     fn handle_transmitted(&mut self, now: Instant, tokens: &[Token]);
     /// When the next timer is due.
     fn next_timeout(&mut self) -> Option<Instant>;
+}
+
+impl Engine for Stack {
+    fn handle_packet(&mut self, arrived: Instant, frame: Frame) -> Option<Frame> {
+        Stack::handle_packet(self, arrived, frame)
+    }
+    fn handle_timeout(&mut self, now: Instant) {
+        Stack::handle_timeout(self, now);
+    }
+    fn poll_transmit(&mut self, now: Instant, out: &mut Batch) -> usize {
+        Stack::poll_transmit(self, now, out)
+    }
+    fn handle_transmitted(&mut self, now: Instant, tokens: &[Token]) {
+        Stack::handle_transmitted(self, now, tokens);
+    }
+    fn next_timeout(&mut self) -> Option<Instant> {
+        self.poll_timeout().map(|(due, _)| due)
+    }
 }
 
 /// What a turn did, and when the next one is due.
