@@ -1,0 +1,4 @@
+//! Other stacks doing the same work.
+
+pub mod kernel;
+pub mod smoltcp;
