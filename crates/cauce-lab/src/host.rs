@@ -33,7 +33,7 @@ const FOREIGN_LIMIT: usize = 64;
 /// Entries that one call of [`Endpoint::poll_transmit`] may append.
 const BATCH_LIMIT: usize = 64;
 /// Batches of one moment after which an endpoint is taken to send for ever.
-const ENDLESS: u32 = 100_000;
+const ENDLESS: u32 = 1_000;
 
 /// What a host has sent and received.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

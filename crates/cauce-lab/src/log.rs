@@ -4,14 +4,15 @@
 //! line names the moment, the link and the packet.
 
 use crate::world::{Fate, Tap, Tapped, Way};
+use cauce_wire::dissect;
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::rc::Rc;
 
 /// A tap that writes one line an event. Clones write to and read from the same log.
 ///
-/// A line holds the moment in nanoseconds, the link, the direction (`>` forward), what happened, the
-/// packet's length and a digest of its bytes.
+/// A line holds the moment in nanoseconds, the link, the direction (`>` forward), what happened, the packet's
+/// length, a digest of its bytes, and the packet in packetdrill's spelling.
 #[derive(Clone, Debug, Default)]
 pub struct EventLog(Rc<RefCell<String>>);
 
@@ -41,7 +42,8 @@ impl Tap for EventLog {
             Fate::Arrived => log.write_str("arrived"),
             Fate::Dropped(cause) => write!(log, "dropped ({cause})"),
         };
-        let _ = writeln!(log, " {} {:016x}", tapped.packet.len(), digest(tapped.packet));
+        let text = dissect::print_with_addresses(tapped.packet);
+        let _ = writeln!(log, " {} {:016x} {text}", tapped.packet.len(), digest(tapped.packet));
     }
 }
 

@@ -1,0 +1,265 @@
+//! The user at one end of a connection: writes, reads, rests, and parts with it as planned.
+//!
+//! A user acts only when told to: by the engine's events or by a wake-up it asked for. An event that the
+//! engine forgets to report leaves the user waiting for ever, and the world tells.
+
+use super::plan::{EndPlan, Ending};
+use crate::model::{Stream, Violation};
+use crate::rng::LabRng;
+use cauce_core::socket::errno::Errno;
+use cauce_core::socket::options::SocketOption;
+use cauce_core::socket::readiness::Readiness;
+use cauce_core::socket::{Shutdown, SocketId};
+use cauce_core::stack::Stack;
+use cauce_core::time::Instant;
+
+/// How far a user has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    /// Has no socket yet.
+    Absent,
+    /// Waits for the handshake.
+    Connecting,
+    /// Sends and receives.
+    Open,
+    /// Has let go of the socket, as planned or after the error.
+    Gone(Option<Errno>),
+}
+
+/// The user at one end.
+#[derive(Debug)]
+pub(super) struct User {
+    plan: EndPlan,
+    /// Bytes that the peer means to send.
+    expected: u64,
+    /// Does not end its stream before it is told to.
+    pub(super) holds_on: bool,
+    pub(super) socket: Option<SocketId>,
+    pub(super) phase: Phase,
+    /// When the plan parts with the connection by force.
+    leaves_at: Instant,
+    rests: [Instant; 2],
+    rng: LabRng,
+}
+
+/// The streams of one end: what it sends and what it receives.
+pub(super) struct Streams<'a> {
+    pub(super) sending: &'a mut Stream,
+    pub(super) receiving: &'a mut Stream,
+}
+
+const WRITING: usize = 0;
+const READING: usize = 1;
+
+impl User {
+    pub(super) fn new(plan: EndPlan, expected: u64, holds_on: bool, opens_at: Instant, rng: LabRng) -> Self {
+        let leaves_at = match plan.ending {
+            Ending::CloseAfter(span) | Ending::AbortAfter(span) => opens_at + span,
+            Ending::Shutdown | Ending::Close => Instant::NEVER,
+        };
+        User {
+            plan,
+            expected,
+            holds_on,
+            socket: None,
+            phase: Phase::Absent,
+            leaves_at,
+            rests: [Instant::ZERO; 2],
+            rng,
+        }
+    }
+
+    /// Takes over a socket that connects or was accepted.
+    pub(super) fn take(&mut self, stack: &mut Stack, now: Instant, id: SocketId, phase: Phase) {
+        // The option is valid in every state.
+        let _ = stack.socket(id).set_option(now, SocketOption::NoDelay(self.plan.nodelay));
+        self.socket = Some(id);
+        self.phase = phase;
+    }
+
+    /// Does everything that can be done now. Returns when to be woken, if ever.
+    pub(super) fn act(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        streams: &mut Streams<'_>,
+    ) -> Result<Option<Instant>, Violation> {
+        let Some(id) = self.socket else { return Ok(None) };
+        if now >= self.leaves_at {
+            self.leave(stack, now, id, streams);
+            return Ok(None);
+        }
+        if self.phase == Phase::Connecting && !self.connected(stack, now, id, streams) {
+            return Ok(self.wake(now));
+        }
+        for work in [Self::write, Self::read] {
+            if let Err(stopped) = work(self, stack, now, id, streams) {
+                return stopped.map_or(Ok(None), Err);
+            }
+        }
+        self.finish(stack, now, id, streams);
+        Ok(self.wake(now))
+    }
+
+    /// Lets go by force because the world must end: the peer may be gone without a trace.
+    pub(super) fn give_up(&mut self, stack: &mut Stack, now: Instant, streams: &mut Streams<'_>) {
+        if let Some(id) = self.socket {
+            let _ = stack.socket(id).abort(now);
+            streams.sending.end();
+            self.gone(None);
+        }
+    }
+
+    fn gone(&mut self, error: Option<Errno>) {
+        self.socket = None;
+        self.phase = Phase::Gone(error);
+    }
+
+    fn wake(&self, now: Instant) -> Option<Instant> {
+        self.socket?;
+        let times = self.rests.into_iter().chain([self.leaves_at]);
+        times.filter(|at| *at > now && *at != Instant::NEVER).min()
+    }
+
+    /// Whether the handshake is over; a failed one ends the user.
+    fn connected(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        id: SocketId,
+        streams: &mut Streams<'_>,
+    ) -> bool {
+        let mut socket = stack.socket(id);
+        let ready = socket.readiness();
+        if ready.intersects(Readiness::ERR | Readiness::HUP) {
+            let error = socket.take_error().unwrap_or(Errno::ECONNABORTED);
+            let _ = socket.close(now);
+            streams.sending.end();
+            self.gone(Some(error));
+            return false;
+        }
+        if ready.contains(Readiness::OUT) {
+            self.phase = Phase::Open;
+        }
+        self.phase == Phase::Open
+    }
+
+    /// Leaves as planned, whatever is under way.
+    fn leave(&mut self, stack: &mut Stack, now: Instant, id: SocketId, streams: &mut Streams<'_>) {
+        let mut socket = stack.socket(id);
+        let _ = match self.plan.ending {
+            Ending::AbortAfter(_) => socket.abort(now),
+            _ => socket.close(now),
+        };
+        streams.sending.end();
+        self.gone(None);
+    }
+
+    /// An error of the connection ends the user.
+    fn fail(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        id: SocketId,
+        error: Errno,
+        streams: &mut Streams<'_>,
+    ) {
+        let _ = stack.socket(id).close(now);
+        streams.sending.end();
+        self.gone(Some(error));
+    }
+
+    /// Rests with the planned chance. True when resting.
+    fn rest(&mut self, now: Instant, which: usize) -> bool {
+        let (chance, span) = [self.plan.write_rest, self.plan.read_rest][which];
+        if self.rng.chance(chance) {
+            self.rests[which] = now + span;
+        }
+        self.rests[which] > now
+    }
+
+    /// Sends until the buffer is full, the plan is fulfilled or a rest begins.
+    fn write(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        id: SocketId,
+        streams: &mut Streams<'_>,
+    ) -> Result<(), Option<Violation>> {
+        let mut buffer = Vec::new();
+        while self.rests[WRITING] <= now && streams.sending.sent() < self.plan.bytes {
+            let left = self.plan.bytes - streams.sending.sent();
+            buffer.resize(self.plan.write_size.min(left) as usize, 0);
+            streams.sending.next_bytes(&mut buffer);
+            match stack.socket(id).send(now, &buffer) {
+                Ok(0) => return Err(Some(Violation::Other("SEND took nothing and did not say why".into()))),
+                Ok(count) => streams.sending.accepted(count, buffer.len()).map_err(Some)?,
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(error) => {
+                    self.fail(stack, now, id, error, streams);
+                    return Err(None);
+                }
+            }
+            if self.rest(now, WRITING) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Receives until nothing is left, the stream has ended or a rest begins.
+    fn read(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        id: SocketId,
+        streams: &mut Streams<'_>,
+    ) -> Result<(), Option<Violation>> {
+        let mut buffer = vec![0; self.plan.read_size as usize];
+        while self.rests[READING] <= now && !streams.receiving.is_end_seen() {
+            match stack.socket(id).recv(now, &mut buffer) {
+                Ok(0) => streams.receiving.deliver_end().map_err(Some)?,
+                Ok(count) => {
+                    let Some(bytes) = buffer.get(..count) else { return Err(Some(Violation::Greedy)) };
+                    streams.receiving.deliver(bytes).map_err(Some)?;
+                }
+                Err(Errno::EAGAIN) => return Ok(()),
+                Err(error) => {
+                    self.fail(stack, now, id, error, streams);
+                    return Err(None);
+                }
+            }
+            if self.rest(now, READING) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the stream, and the connection, when the plan is fulfilled.
+    fn finish(&mut self, stack: &mut Stack, now: Instant, id: SocketId, streams: &mut Streams<'_>) {
+        if streams.sending.sent() < self.plan.bytes || self.holds_on {
+            return;
+        }
+        let all_read = streams.receiving.is_end_seen();
+        let mut socket = stack.socket(id);
+        match self.plan.ending {
+            Ending::Close if all_read || streams.receiving.delivered() >= self.expected => {
+                let _ = socket.close(now);
+                streams.sending.end();
+                self.gone(None);
+            }
+            Ending::Shutdown => {
+                if !streams.sending.is_ended() {
+                    let _ = socket.shutdown(now, Shutdown::Write);
+                    streams.sending.end();
+                }
+                if all_read {
+                    let _ = socket.close(now);
+                    self.gone(None);
+                }
+            }
+            Ending::Close | Ending::CloseAfter(_) | Ending::AbortAfter(_) => {}
+        }
+    }
+}
