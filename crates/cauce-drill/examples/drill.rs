@@ -1,4 +1,5 @@
-//! Runs scripts against the host's kernel: `cargo run --example drill -- FILES|DIRS…`.
+//! Runs scripts against the host's kernel, or with `--core` against our stack:
+//! `cargo run --example drill -- [--core] [--jobs] [--OPTION=VALUE] FILES|DIRS…`.
 
 use cauce_drill::{Against, Options, run_files};
 
@@ -6,6 +7,7 @@ fn main() -> std::process::ExitCode {
     let mut options = Options::new(Vec::new(), Against::Kernel);
     for argument in std::env::args().skip(1) {
         match argument.strip_prefix("--") {
+            Some("core") => options.against = Against::Core,
             Some("jobs") => options.jobs = 4,
             Some(option) => {
                 let (name, value) = match option.split_once('=') {

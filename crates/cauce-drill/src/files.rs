@@ -5,6 +5,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::{fs, thread};
 
+use crate::against::core::Core;
 use crate::against::kernel::Kernel;
 use crate::diagnostic::{Diagnostic, Kind, Source};
 use crate::parser::{self, Given};
@@ -15,6 +16,8 @@ use crate::target::Target;
 /// What scripts run against.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Against {
+    /// Our own stack, in virtual time.
+    Core,
     /// The host's kernel, in real time.
     Kernel,
 }
@@ -162,6 +165,7 @@ fn run_file(path: &Path, options: &Options) -> Result<(), Box<Diagnostic>> {
     let checked = check(source, options)?;
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match options.against {
+        Against::Core => checked.run(&mut Core::new()),
         Against::Kernel => thread::scope(|scope| {
             let run = || checked.run(&mut Kernel::new(directory.to_owned()) as &mut dyn Target);
             scope.spawn(run).join().unwrap_or_else(|_| {

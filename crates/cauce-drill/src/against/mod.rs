@@ -1,4 +1,5 @@
 //! What scripts can be run against.
 
+pub mod core;
 pub mod kernel;
 mod worker;

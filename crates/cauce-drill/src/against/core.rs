@@ -1,0 +1,239 @@
+//! Our own stack in virtual time: no privilege, no clock, the same bytes every time.
+//!
+//! The clock moves only from one event of the stack to the next. A call that sleeps is data in the stack's own
+//! table and goes on in the moment in which its socket gets better.
+
+mod calls;
+mod command;
+mod descriptors;
+mod info;
+mod options;
+mod watch;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+use cauce_core::batch::Batch;
+use cauce_core::frame::{DeviceId, Frame};
+use cauce_core::socket::SocketId;
+use cauce_core::stack::{InterfaceConfig, Medium, Stack};
+use cauce_core::sysctl::Sysctls;
+use cauce_core::time::Instant;
+use cauce_device::offload;
+
+use self::descriptors::Descriptors;
+use self::watch::Sleeper;
+use crate::call::{Call, Fd, Outcome};
+use crate::settings::{IpMode, Settings};
+use crate::target::{Captured, Progress, Sample, Target, TargetError};
+
+/// Virtual time at which scripts begin: late enough for what counts backwards from now.
+const EPOCH: u64 = 1_000_000_000_000;
+/// Entries that the stack may put into a batch at a time.
+const BATCH: usize = 64;
+/// The stack's events are exact; what is tolerated is what scripts were written for.
+const TOLERANCE: i64 = 4_000_000;
+/// Events of one moment after which the stack is taken to spin.
+const ENDLESS: u32 = 1_000_000;
+
+/// Our stack as a target.
+#[derive(Debug)]
+pub struct Core {
+    stack: Stack,
+    device: DeviceId,
+    now: Instant,
+    zero: Instant,
+    batch: Batch,
+    left: VecDeque<Captured>,
+    descriptors: Descriptors,
+    /// The call that sleeps, and once it is over when and what.
+    sleeper: Option<Sleeper>,
+    over: Option<(i64, Outcome)>,
+    local: SocketAddr,
+    remote: SocketAddr,
+    mode: IpMode,
+    /// Sockets whose readiness changed since they were last looked at edge by edge.
+    edges: BTreeMap<SocketId, ()>,
+}
+
+impl Default for Core {
+    fn default() -> Core {
+        Core::new()
+    }
+}
+
+impl Core {
+    /// A fresh stack with the settings of the profile `linux-6.18` and a random source that always gives the
+    /// same numbers.
+    pub fn new() -> Core {
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let rng = move || {
+            // splitmix64
+            state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+            let mut z = state;
+            z = (z ^ z >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+            z ^ z >> 31
+        };
+        let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
+        Core {
+            stack: Stack::new(Sysctls::default(), Box::new(rng)),
+            device: DeviceId::default(),
+            now: Instant::from_nanos(EPOCH),
+            zero: Instant::from_nanos(EPOCH),
+            batch: Batch::new(BATCH),
+            left: VecDeque::new(),
+            descriptors: Descriptors::default(),
+            sleeper: None,
+            over: None,
+            local: nowhere,
+            remote: nowhere,
+            mode: IpMode::V4,
+            edges: BTreeMap::new(),
+        }
+    }
+
+    fn since_zero(&self) -> i64 {
+        self.now.as_nanos() as i64 - self.zero.as_nanos() as i64
+    }
+
+    fn moment(&self, at: i64) -> Instant {
+        Instant::from_nanos(self.zero.as_nanos().saturating_add_signed(at))
+    }
+
+    /// Takes everything out of the stack that it wants to send now, and lets calls go on.
+    fn drain(&mut self) {
+        for _ in 0..ENDLESS {
+            let sent = self.drain_packets();
+            while let Some((id, _)) = self.stack.poll_event() {
+                self.edges.insert(id, ());
+            }
+            let woken = self.try_sleeper();
+            if !sent && !woken {
+                break;
+            }
+        }
+    }
+
+    fn drain_packets(&mut self) -> bool {
+        let mut any = false;
+        while self.stack.poll_transmit(self.now, &mut self.batch) > 0 {
+            any = true;
+            let mut tokens = Vec::new();
+            while let Some(transmit) = self.batch.pop() {
+                let at = self.since_zero();
+                let packets = offload::packets(&transmit).map(|packet| packet.to_bytes().to_vec());
+                self.left.extend(packets.map(|bytes| Captured { at, bytes }));
+                tokens.push(transmit.token);
+            }
+            self.stack.handle_transmitted(self.now, &tokens);
+        }
+        any
+    }
+
+    /// Moves the clock to the stack's next event, but not beyond `limit`. False when it has reached `limit`.
+    fn step(&mut self, limit: Instant) -> bool {
+        let own = self.sleeper.as_ref().and_then(Sleeper::deadline);
+        let next = self.stack.poll_timeout().map(|(at, _)| at).into_iter().chain(own).min();
+        match next {
+            Some(at) if at <= limit => {
+                self.now = self.now.max(at);
+                self.stack.handle_timeout(self.now);
+                self.drain();
+                true
+            }
+            _ => {
+                self.now = self.now.max(limit);
+                false
+            }
+        }
+    }
+}
+
+impl Target for Core {
+    fn prepare(&mut self, settings: &Settings) -> Result<(), TargetError> {
+        self.mode = settings.ip;
+        self.local = (settings.local, settings.bind_port).into();
+        self.remote = (settings.remote, settings.connect_port).into();
+        let mtu = u16::try_from(settings.mtu).unwrap_or(u16::MAX);
+        let config =
+            InterfaceConfig { name: "tun0".to_owned(), mtu, medium: Medium::Ip, max_super: u16::MAX };
+        self.device = self.stack.add_interface(config);
+        let interfaces = self.stack.interfaces();
+        interfaces.add_address(self.device, settings.local, settings.prefix);
+        let length = if settings.ipv6() { 64 } else { 24 };
+        interfaces.add_route(settings.remote, length, Some(settings.gateway), self.device);
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        self.zero = self.now;
+    }
+
+    fn now(&mut self) -> i64 {
+        self.since_zero()
+    }
+
+    fn sleep_until(&mut self, at: i64) {
+        let limit = self.moment(at);
+        while self.step(limit) {}
+    }
+
+    fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
+        let mut frame = Frame::new(Bytes::copy_from_slice(packet));
+        frame.device = self.device;
+        // What comes back is not TCP's business, as on a host.
+        let _ = self.stack.handle_packet(self.now, frame);
+        self.drain();
+        Ok(())
+    }
+
+    fn next_packet(&mut self, deadline: i64) -> Result<Option<Captured>, TargetError> {
+        let limit = self.moment(deadline);
+        while self.left.is_empty() {
+            if !self.step(limit) {
+                break;
+            }
+        }
+        Ok(self.left.pop_front())
+    }
+
+    fn start_call(&mut self, call: &Call, _may_block: bool) -> Result<Progress, TargetError> {
+        let progress = self.call(call)?;
+        self.drain();
+        Ok(progress)
+    }
+
+    fn finish_call(&mut self, deadline: i64) -> Result<Option<(i64, Outcome)>, TargetError> {
+        let limit = self.moment(deadline);
+        while self.over.is_none() {
+            if !self.step(limit) {
+                break;
+            }
+        }
+        Ok(self.over.take())
+    }
+
+    fn command(&mut self, text: &str) -> Result<(), TargetError> {
+        command::run(self, text)
+    }
+
+    fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError> {
+        let id = self.descriptors.socket(fd).ok_or_else(|| broken("this descriptor is no socket"))?;
+        let info = self.stack.socket(id).tcp_info(self.now).map_err(|errno| broken(errno.text()))?;
+        Ok(info::named(&info))
+    }
+
+    fn tolerance(&self) -> i64 {
+        TOLERANCE
+    }
+}
+
+fn broken(why: impl Into<String>) -> TargetError {
+    TargetError::Broken(why.into())
+}
+
+fn unsupported<T>(what: impl Into<String>) -> Result<T, TargetError> {
+    Err(TargetError::Unsupported(what.into()))
+}
