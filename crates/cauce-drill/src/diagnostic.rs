@@ -72,6 +72,8 @@ pub struct Diagnostic {
     pub title: String,
     /// What stands next to the caret.
     pub label: String,
+    /// Nothing is wrong but a time.
+    pub timing: bool,
     /// More lines: tables of fields, packets before this one, advice.
     pub notes: Vec<String>,
 }
@@ -85,6 +87,7 @@ impl Diagnostic {
             kind,
             title: title.into(),
             label: String::new(),
+            timing: false,
             notes: Vec::new(),
         }
     }
@@ -92,12 +95,18 @@ impl Diagnostic {
     /// A message about a whole file whose text is not at hand.
     pub fn without_source(kind: Kind, title: impl Into<String>) -> Diagnostic {
         let (title, label) = (title.into(), String::new());
-        Diagnostic { source: None, span: 0..0, kind, title, label, notes: Vec::new() }
+        Diagnostic { source: None, span: 0..0, kind, title, label, timing: false, notes: Vec::new() }
     }
 
     /// The same with `label` next to the caret.
     pub fn label(mut self, label: impl Into<String>) -> Diagnostic {
         self.label = label.into();
+        self
+    }
+
+    /// The same, said to be about times only when `only` holds.
+    pub fn timing(mut self, only: bool) -> Diagnostic {
+        self.timing = only;
         self
     }
 

@@ -13,7 +13,7 @@ use super::worker::Worker;
 use crate::call::{Answer, Call, Fd, Outcome};
 use crate::settings::{IpMode, Settings};
 use crate::sys::calls::{Names, option_bytes};
-use crate::sys::namespace::{enter_network, enter_user, is_root};
+use crate::sys::namespace::{be_punctual, enter_network, enter_user, is_root};
 use crate::sys::tun::Tun;
 use crate::target::{Captured, Progress, Sample, Target, TargetError};
 
@@ -21,6 +21,8 @@ mod tcp_info;
 
 /// The kernel's timers run on 4 ms steps and the usual tolerance is 4 ms: with this one nothing is a coin toss.
 const TOLERANCE: i64 = 14_000_000;
+/// Waking later than this is the machine's doing, not the kernel's TCP's, ns.
+const LATE: i64 = 5_000_000;
 const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
 /// The device's name; scripts use it in their commands.
 const DEVICE: &str = "tun0";
@@ -75,6 +77,8 @@ pub struct Kernel {
     start_wall: Duration,
     /// The descriptor of the call that sleeps.
     sleeping: Option<Fd>,
+    /// This thread was woken late: what it saw says little about the kernel.
+    disturbed: bool,
 }
 
 #[derive(Debug)]
@@ -87,7 +91,19 @@ struct Ready {
 impl Kernel {
     /// A target whose commands run in `directory`.
     pub fn new(directory: PathBuf) -> Kernel {
-        Kernel { directory, ready: None, start: Instant::now(), start_wall: Duration::ZERO, sleeping: None }
+        Kernel {
+            directory,
+            ready: None,
+            start: Instant::now(),
+            start_wall: Duration::ZERO,
+            sleeping: None,
+            disturbed: false,
+        }
+    }
+
+    /// True when the machine was too busy for the script's times.
+    pub fn was_disturbed(&self) -> bool {
+        self.disturbed
     }
 
     fn ready(&self) -> Result<&Ready, TargetError> {
@@ -177,6 +193,8 @@ impl Target for Kernel {
             fs::write(path, value).map_err(|error| broken(format!("net.ipv4.{name}={value}: {error}")))?;
         }
         run_ip(&ip_commands(settings))?;
+        // Without the privilege the thread is as punctual as any.
+        let _ = be_punctual();
         let names = Names {
             local: (settings.local, settings.bind_port).into(),
             remote: (settings.remote, settings.connect_port).into(),
@@ -197,6 +215,7 @@ impl Target for Kernel {
 
     fn sleep_until(&mut self, at: i64) {
         std::thread::sleep(self.left(at));
+        self.disturbed |= self.since_start(Instant::now()) - at > LATE && at > 0;
     }
 
     fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {

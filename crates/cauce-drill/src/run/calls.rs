@@ -1,6 +1,6 @@
 //! System calls of a script: making them, judging what they return.
 
-use super::clock::Due;
+use super::clock::{Due, tolerance as clock_tolerance};
 use super::{Blocked, PATIENCE, Ran, Run};
 use crate::ast::Event;
 use crate::call::{Address, Answer, Call, Outcome, Wanted, WantedAnswer};
@@ -89,10 +89,12 @@ impl<'c> Run<'c, '_> {
     fn judge_call(&mut self, blocked: &Blocked<'c>, at: i64, outcome: &Outcome) -> Ran<()> {
         let Blocked { event, call, wanted, due, tolerance } = blocked;
         let mut found = answer::differences(wanted, outcome, call.returns_fd(), *tolerance);
+        let usual = self.target.tolerance();
         if let Some(end) = due.end
-            && end.abs_diff(at) > tolerance.unsigned_abs()
+            && let slack = clock_tolerance(&self.checked.settings, usual, end - due.from).max(*tolerance)
+            && end.abs_diff(at) > slack.unsigned_abs()
         {
-            let allowed = format!("{} (within {})", answer::seconds(end), answer::seconds(*tolerance));
+            let allowed = format!("{} (within {})", answer::seconds(end), answer::seconds(slack));
             found.push(Difference::new("end of the call", allowed, answer::seconds(at)));
         }
         if !found.is_empty() {
@@ -102,7 +104,8 @@ impl<'c> Run<'c, '_> {
                 }
                 _ => "the call did not give what is expected".to_owned(),
             };
-            return Err(Box::new(self.failed(&event.span, &title).note(table(&found))));
+            let timing = found.iter().all(|difference| difference.field == "end of the call");
+            return Err(Box::new(self.failed(&event.span, &title).timing(timing).note(table(&found))));
         }
         self.after_call(call, wanted, outcome);
         Ok(())

@@ -184,6 +184,7 @@ impl Run<'_, '_> {
         let failure = self
             .failed(&event.span, "the packet is not as expected")
             .label(format!("came: {came}{pieces}"))
+            .timing(found.iter().all(|difference| difference.field == "time"))
             .note(table(&found));
         Err(Box::new(failure))
     }

@@ -41,3 +41,15 @@ pub(crate) fn thread_id() -> i64 {
     // SAFETY: gettid takes nothing and cannot fail.
     i64::from(unsafe { libc::gettid() })
 }
+
+/// Asks that the calling thread be woken on time, before ordinary ones. Children do not inherit it.
+///
+/// # Errors
+/// EPERM without the privilege; scripts then run as they can.
+pub(crate) fn be_punctual() -> io::Result<()> {
+    let wanted = libc::sched_param { sched_priority: 1 };
+    // SAFETY: one sched_param that lives on; 0 names the calling thread.
+    let result =
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &wanted) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
