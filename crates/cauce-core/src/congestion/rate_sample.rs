@@ -171,6 +171,12 @@ impl RateEstimator {
         self.app_limited != 0
     }
 
+    /// Counts a SYN,ACK as delivered that left before there was a connection to remember it.
+    pub fn handshake_delivered(&mut self, now: Instant) {
+        self.delivered = self.delivered.wrapping_add(1);
+        self.delivered_at = now;
+    }
+
     /// Closes an ACK: counts what it delivered and returns its sample. `reneged` tells that the peer took
     /// SACKed data back, which makes the count unusable.
     pub fn sample(&mut self, counts: &AckCounts, min_rtt_us: u32, reneged: bool, now: Instant) -> RateSample {

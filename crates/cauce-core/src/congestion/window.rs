@@ -273,17 +273,6 @@ impl Congestion {
         self.algorithm.set_state(&mut self.window, view, to);
     }
 
-    /// A larger or smaller MSS holds from now on: the window keeps its bytes (Linux: on a successful MTU
-    /// probe).
-    pub fn mss_changed(&mut self, old_mss: u32, new_mss: u32, view: &SenderView) {
-        let window = &mut self.window;
-        let segments = u64::from(window.cwnd) * u64::from(old_mss) / u64::from(new_mss.max(1));
-        window.set_cwnd(u32::try_from(segments).unwrap_or(u32::MAX));
-        window.cwnd_cnt = 0;
-        window.stamp(view);
-        window.ssthresh = window.current_ssthresh(view.phase);
-    }
-
     /// Sets the window after an ACK, once recovery has judged it and `view` shows the result
     /// (Linux: `tcp_cong_control`). Call it for every ACK that is acceptable.
     pub fn on_ack(

@@ -293,10 +293,8 @@ impl Connection {
     }
 
     /// Segments sent under a larger MSS do not fit any more: they are lost, though not by congestion.
-    pub(crate) fn resend_oversized(&mut self, old_mss: u16, cx: &mut Context<'_>) {
+    pub(crate) fn resend_oversized(&mut self, cx: &mut Context<'_>) {
         let (new, state) = (u32::from(self.mss), self.sender_state());
-        let view = self.view(cx.now);
-        self.cong.mss_changed(u32::from(old_mss), new, &view);
         self.recovery.mtu_reduced(new, &state, &mut env_of(&self.path, cx), &mut self.cong);
         self.want(pending::OUTPUT);
     }

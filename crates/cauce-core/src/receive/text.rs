@@ -222,9 +222,7 @@ impl Receiver {
         self.advance(1);
         self.marks |= FIN_RECEIVED;
         self.policy.schedule();
-        if self.marks & FIN_ACK_WAITS != 0 {
-            self.policy.set_pingpong(true);
-        } else {
+        if self.marks & FIN_ACK_WAITS == 0 {
             self.policy.schedule_now();
         }
         let Some(rare) = &mut self.rare else { return };

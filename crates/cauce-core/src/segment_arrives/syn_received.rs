@@ -4,21 +4,16 @@
 //! a connection; the other way here is the simultaneous open.
 
 use super::{Segment, Step};
-use crate::batch::SendReason;
 use crate::connection::state::Event;
 use crate::connection::{Connection, flag, pending};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
-use crate::send::segmentize::Outgoing;
-use cauce_wire::Flags;
 
 impl Connection {
     pub(super) fn check_handshake_ack(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
         let acceptable = segment.ack > self.snd.una && segment.ack <= self.snd.nxt;
         if !acceptable {
-            let reset = Outgoing::bare(segment.ack, Flags::RST, SendReason::Reset);
-            let packet = self.build(reset, cx);
-            cx.replies.push_back(packet);
+            self.reply_reset_at(segment.header.ack, cx);
             return Err(DropReason::InvalidHandshakeAck);
         }
         let scale = self.negotiated.snd_scale;
@@ -28,6 +23,7 @@ impl Connection {
         if !self.has(flag::ACTIVE) {
             // The SYN,ACK left before this block existed: there is no record of it to acknowledge.
             self.snd.una = self.snd.iss + 1;
+            self.cong.rate.handshake_delivered(cx.now);
         }
         self.establish(cx);
         Ok(())

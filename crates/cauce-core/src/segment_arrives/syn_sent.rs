@@ -7,8 +7,8 @@ use crate::connection::{Connection, pending};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
-use crate::send::segmentize::Outgoing;
-use cauce_wire::Flags;
+use crate::stack::control_segment::{SegmentSpec, build_segment};
+use cauce_wire::{Flags, Seq};
 
 impl Connection {
     pub(super) fn syn_sent(&mut self, mut segment: Segment, cx: &mut Context<'_>) -> Step {
@@ -43,7 +43,7 @@ impl Connection {
             return Ok(());
         }
         if !segment.has(Flags::RST) {
-            self.reply_reset_at(segment.ack, cx);
+            self.reply_reset_at(segment.header.ack, cx);
         }
         Err(DropReason::InvalidHandshakeAck)
     }
@@ -61,15 +61,21 @@ impl Connection {
         }
         cx.count(Counter::PAWSActive);
         if !segment.has(Flags::RST) {
-            self.reply_reset_at(segment.ack, cx);
+            self.reply_reset_at(segment.header.ack, cx);
         }
         Err(DropReason::TimestampEcho)
     }
 
-    fn reply_reset_at(&mut self, seq: u64, cx: &mut Context<'_>) {
-        let reset = Outgoing::bare(seq, Flags::RST, SendReason::Reset);
-        let packet = self.build(reset, cx);
-        cx.replies.push_back(packet);
+    /// A bare reset at the number that the segment acknowledged: it says nothing of this connection.
+    pub(super) fn reply_reset_at(&mut self, seq: Seq, cx: &mut Context<'_>) {
+        let spec = SegmentSpec {
+            ttl: self.options.hop_limit(cx.sysctl),
+            tos: self.options.tos,
+            device: self.path.device,
+            ..SegmentSpec::new(self.key, seq, Flags::RST, SendReason::Reset)
+        };
+        cx.count(Counter::OutRsts);
+        cx.replies.push_back(build_segment(&spec));
     }
 
     /// Takes the peer's SYN: what both sides agreed on, and where his stream starts.

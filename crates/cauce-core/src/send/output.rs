@@ -137,7 +137,7 @@ impl Connection {
             if (len as u64) < text {
                 return false;
             }
-            let mut flags = self.text_flags(offer.start + text, false);
+            let mut flags = self.text_flags(offer.start, offer.start + text, false);
             if offer.control.fin {
                 flags |= Flags::FIN;
             }
@@ -260,7 +260,7 @@ impl Connection {
         }
         let (payload, taken) = self.write.slices(start, len as usize);
         let end = start + taken as u64;
-        let mut flags = self.text_flags(end, true);
+        let mut flags = self.text_flags(start, end, true);
         let mut next = end;
         if self.fin_belongs_at(end) && !self.has(flag::FIN_SENT) {
             flags |= Flags::FIN;

@@ -5,6 +5,7 @@
 
 use crate::addr::FlowKey;
 use crate::batch::{Gso, MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
+use crate::connection::negotiated::Negotiated;
 use crate::connection::opening::opening_window;
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
@@ -180,12 +181,16 @@ impl Connection {
 
     /// The options of our SYN, or of our SYN,ACK in a simultaneous open.
     fn syn_options(&self, cx: &Context<'_>) -> TcpOptions {
-        let agreed = &self.negotiated;
+        // What we offer does not depend on the peer's SYN, which may have crossed ours (P-007).
+        let mss = self.negotiated.advertised_mss;
+        let scaling = cx.sysctl.tcp_window_scaling != 0;
+        let window = opening_window(&self.options, &self.path, mss, scaling, cx.sysctl);
+        let offer = Negotiated::offer(cx.sysctl, mss, window.scale);
         TcpOptions {
-            mss: Some(agreed.advertised_mss),
-            sack_permitted: agreed.sack,
-            window_scale: agreed.window_scaling.then_some(agreed.rcv_scale),
-            timestamps: agreed
+            mss: Some(mss),
+            sack_permitted: offer.sack,
+            window_scale: offer.window_scaling.then_some(offer.rcv_scale),
+            timestamps: offer
                 .timestamps
                 .then(|| Timestamps { val: self.ts.now(cx.now), ecr: self.ts.recent() }),
             ..TcpOptions::default()
@@ -249,13 +254,11 @@ impl Connection {
         self.build(Outgoing::bare(seq, Flags::RST | Flags::ACK, SendReason::Reset), cx)
     }
 
-    /// Flags of text at `end` in this state.
-    pub(crate) fn text_flags(&mut self, end: u64, first_time: bool) -> Flags {
-        let mut flags = Flags::ACK;
-        if self.write.takes_push(end, first_time) {
-            flags |= Flags::PSH;
-        }
-        flags
+    /// Flags of the text `start..end`. Super-segments always end in PSH, so that the receiver's offload does
+    /// not wait for more (Linux); a bare FIN never does.
+    pub(crate) fn text_flags(&mut self, start: u64, end: u64, first_time: bool) -> Flags {
+        let pushed = end > start && self.write.takes_push(end, first_time);
+        if pushed || end - start > u64::from(self.mss) { Flags::ACK | Flags::PSH } else { Flags::ACK }
     }
 
     /// True when the FIN goes with the segment that ends at `end`.

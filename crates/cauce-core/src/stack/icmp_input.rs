@@ -117,7 +117,7 @@ impl Connection {
         let before = self.mss;
         self.sync_mss(cx);
         if self.mss < before {
-            self.resend_oversized(before, cx);
+            self.resend_oversized(cx);
         }
     }
 }

@@ -315,11 +315,9 @@ fn p207_no_rtt_no_limit() {
 }
 
 #[test]
-fn clamp_quota_and_mss() {
+fn clamp_and_quota() {
     let mut sender = Sender::new(10);
     assert_eq!([0, 4, 8, 10, 20].map(|in_flight| sender.congestion.quota(in_flight)), [5, 5, 2, 0, 0]);
-    sender.congestion.mss_changed(1000, 2000, &sender.view);
-    assert_eq!(sender.cwnd(), 5);
     sender.congestion.clamp(7);
     sender.rounds(3, 1);
     assert_eq!(sender.cwnd(), 7);
