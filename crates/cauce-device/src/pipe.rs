@@ -6,7 +6,7 @@
 //! checksums are never computed, as on Linux's loopback device.
 
 use crate::device::{Capabilities, Device, DeviceCounters, Medium};
-use crate::gro::Gro;
+use crate::gro::{Gro, Part};
 use crate::offload::Burst;
 use bytes::Bytes;
 use cauce_core::batch::{Batch, Gso, Token, Transmit};
@@ -146,7 +146,7 @@ impl Device for Pipe {
         {
             let (gso, partial) = (waiting.gso, waiting.partial);
             let taken = waiting.burst.take(budget - count, |header, parts| {
-                let len = header.len() + parts.iter().map(Bytes::len).sum::<usize>();
+                let len = header.len() + parts.iter().map(Part::len).sum::<usize>();
                 self.counters.received(gso.map_or(1, |gso| gso.segments), len);
                 if coalesce {
                     self.gro.push_parts(header, parts, into);
@@ -249,10 +249,10 @@ impl Queue {
     }
 }
 
-fn frame_of(header: &[u8], parts: &mut [Bytes], gso: Option<Gso>, partial: bool) -> Frame {
+fn frame_of(header: &[u8], parts: &[Part<'_>], gso: Option<Gso>, partial: bool) -> Frame {
     let mut frame = Frame::new(Bytes::copy_from_slice(header));
     frame.truesize += parts.iter().map(|part| part.len() as u32).sum::<u32>();
-    frame.frags = parts.iter_mut().map(std::mem::take).collect();
+    frame.frags = parts.iter().filter(|part| !part.is_empty()).map(Part::to_bytes).collect();
     if let Some(gso) = gso {
         (frame.segments, frame.segment_size) = (gso.segments.max(1), gso.size);
     }

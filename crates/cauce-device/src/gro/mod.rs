@@ -27,8 +27,6 @@ const CWR: u8 = 0x80;
 const FLOWS: usize = 8;
 /// What each further segment of a frame costs beside its payload.
 const FRAGMENT_OVERHEAD: u32 = 64;
-/// Room for fragments made when a second segment joins, so that few frames have to grow twice.
-const FRAGMENTS: usize = 15;
 
 /// Coalesces the packets of one receive batch.
 ///
@@ -52,14 +50,42 @@ pub struct Gro {
     oldest: usize,
 }
 
+/// A range of a buffer.
+#[derive(Clone, Copy, Debug)]
+pub struct Part<'a> {
+    /// The buffer.
+    pub base: &'a Bytes,
+    /// Where the range starts.
+    pub start: usize,
+    /// Where it ends; at most the buffer's length.
+    pub end: usize,
+}
+
+impl Part<'_> {
+    /// Bytes of the range.
+    pub fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    /// True when the range is empty.
+    pub fn is_empty(&self) -> bool {
+        self.end == self.start
+    }
+
+    /// The range as a buffer of its own, shared.
+    pub fn to_bytes(&self) -> Bytes {
+        self.base.slice(self.start..self.end)
+    }
+}
+
 /// What to do with a packet.
-enum Place<'a> {
+enum Place {
     /// It stands alone.
     Alone(ChecksumState),
-    /// It starts a frame that may grow.
-    First,
-    /// Its payload continues this frame.
-    Append(&'a mut Frame),
+    /// It starts a frame that may grow, and has this slot.
+    First(usize),
+    /// Its payload continues the frame of this slot, and ends it if so said.
+    Join { slot: usize, ends: bool },
 }
 
 impl Gro {
@@ -68,24 +94,39 @@ impl Gro {
         Gro { network: medium.link_header_len(), slots: ArrayVec::new(), oldest: 0 }
     }
 
-    /// Takes a packet whose headers lie in `header` and whose payload is `parts`. The parts move into the
-    /// frame uncopied; empty ones stay behind.
+    /// Takes a packet whose headers lie in `header` and whose payload is `parts`. Payload is shared; parts
+    /// that lie side by side in one buffer become one fragment of the frame.
     #[inline]
-    pub fn push_parts(&mut self, header: &[u8], parts: &mut [Bytes], out: &mut Vec<Frame>) {
-        let payload: usize = parts.iter().map(Bytes::len).sum();
+    pub fn push_parts(&mut self, header: &[u8], parts: &[Part<'_>], out: &mut Vec<Frame>) {
+        let payload: usize = parts.iter().map(Part::len).sum();
         let view = View::of(header, self.network, header.len() + payload)
             .filter(|view| view.header.len() == header.len() && view.payload == payload);
-        let verify = |total: &mut Accumulator| parts.iter().for_each(|part| total.add(part));
-        let (headless, checksum) = match self.place(view, ChecksumState::Unverified, true, verify, out) {
-            Place::Append(frame) => return append(frame, payload as u32 + FRAGMENT_OVERHEAD, parts),
-            Place::First => (true, ChecksumState::Verified),
-            Place::Alone(checksum) => (false, checksum),
+        let verify = |total: &mut Accumulator| {
+            parts.iter().for_each(|part| total.add(&part.base[part.start..part.end]));
         };
-        let mut frame = Frame::new(if headless { Bytes::new() } else { Bytes::copy_from_slice(header) });
-        frame.truesize = (header.len() + payload) as u32 + FRAME_OVERHEAD;
-        frame.frags.extend(parts.iter_mut().map(std::mem::take));
-        frame.checksum = checksum;
-        out.push(frame);
+        match self.place(view, ChecksumState::Unverified, true, verify, out) {
+            Place::Join { slot: at, ends } => {
+                let slot = &mut self.slots[at];
+                let frame = &mut out[slot.index];
+                parts.iter().for_each(|part| slot.run.add(part, &mut frame.frags));
+                frame.truesize = frame.truesize.saturating_add(payload as u32 + FRAGMENT_OVERHEAD);
+                self.close_at(ends.then_some(at), out);
+            }
+            Place::First(at) => {
+                let mut frame = Frame::new(Bytes::new());
+                frame.truesize = (header.len() + payload) as u32 + FRAME_OVERHEAD;
+                frame.checksum = ChecksumState::Verified;
+                parts.iter().for_each(|part| self.slots[at].run.add(part, &mut frame.frags));
+                out.push(frame);
+            }
+            Place::Alone(checksum) => {
+                let mut frame = Frame::new(Bytes::copy_from_slice(header));
+                frame.truesize += payload as u32;
+                frame.checksum = checksum;
+                frame.frags.extend(parts.iter().filter(|part| !part.is_empty()).map(Part::to_bytes));
+                out.push(frame);
+            }
+        }
     }
 
     /// Takes a frame as a device received it. Frames in several pieces, super-packets and those whose
@@ -100,8 +141,15 @@ impl Gro {
         let payload = view.map_or(0..0, |view| view.header.len()..view.header.len() + view.payload);
         let verify = |total: &mut Accumulator| total.add(&head[payload.clone()]);
         match self.place(view, frame.checksum, false, verify, out) {
-            Place::Append(to) => append(to, frame.truesize, &mut [head.slice(payload)]),
-            Place::First => {
+            Place::Join { slot: at, ends } => {
+                let slot = &mut self.slots[at];
+                let to = &mut out[slot.index];
+                slot.run.flush(&mut to.frags);
+                to.frags.push(head.slice(payload));
+                to.truesize = to.truesize.saturating_add(frame.truesize);
+                self.close_at(ends.then_some(at), out);
+            }
+            Place::First(_) => {
                 frame.head.truncate(payload.end);
                 frame.checksum = ChecksumState::Verified;
                 out.push(frame);
@@ -124,14 +172,14 @@ impl Gro {
     /// Decides about one packet, closes what it ends and, for a first segment, opens a slot for the frame
     /// that the caller is about to push. `add_payload` adds the payload's sum.
     #[inline]
-    fn place<'a>(
+    fn place(
         &mut self,
         view: Option<View<'_>>,
         checksum: ChecksumState,
         headless: bool,
         add_payload: impl FnOnce(&mut Accumulator),
-        out: &'a mut [Frame],
-    ) -> Place<'a> {
+        out: &mut [Frame],
+    ) -> Place {
         let Some(view) = view else { return Place::Alone(checksum) };
         let mine = self.slots.iter().position(|slot| slot.same_flow(&view, self.network));
         if view.payload == 0 || view.flags() & (SYN | RST | URG) != 0 {
@@ -151,34 +199,28 @@ impl Gro {
         if view.flags() & (PSH | FIN) != 0 {
             return Place::Alone(ChecksumState::Verified);
         }
-        if self.slots.is_full() {
-            let slot = std::mem::replace(
-                &mut self.slots[self.oldest],
-                Slot::starting(&view, self.network, out.len(), headless),
-            );
-            self.oldest = (self.oldest + 1) % FLOWS;
-            slot.close(self.network, out);
-        } else {
-            self.slots.push(Slot::starting(&view, self.network, out.len(), headless));
+        let slot = Slot::starting(&view, self.network, out.len(), headless);
+        if !self.slots.is_full() {
+            self.slots.push(slot);
+            return Place::First(self.slots.len() - 1);
         }
-        Place::First
+        let at = self.oldest;
+        self.oldest = (at + 1) % FLOWS;
+        std::mem::replace(&mut self.slots[at], slot).close(self.network, out);
+        Place::First(at)
     }
 
-    /// Lets the packet join the frame of slot `mine`.
+    /// Lets the packet join the frame of slot `at`.
     #[inline]
-    fn join<'a>(&mut self, mine: usize, view: &View<'_>, out: &'a mut [Frame]) -> Place<'a> {
-        let slot = &mut self.slots[mine];
+    fn join(&mut self, at: usize, view: &View<'_>, out: &mut [Frame]) -> Place {
+        let slot = &mut self.slots[at];
         slot.advance(view, self.network);
-        let (index, ended) = (slot.index, view.flags() & (PSH | FIN) != 0 || view.payload < slot.size);
         if !slot.headless {
             slot.headless = true;
-            let first = out[index].head.slice(slot.header.len()..);
-            out[index].frags.push(first);
+            let first = out[slot.index].head.slice(slot.header.len()..);
+            out[slot.index].frags.push(first);
         }
-        if ended {
-            self.close_at(Some(mine), out);
-        }
-        Place::Append(&mut out[index])
+        Place::Join { slot: at, ends: view.flags() & (PSH | FIN) != 0 || view.payload < slot.size }
     }
 
     fn close_flow(&mut self, view: Option<View<'_>>, out: &mut [Frame]) {
@@ -193,14 +235,4 @@ impl Gro {
             slot.close(self.network, out);
         }
     }
-}
-
-/// Adds payload to a frame.
-#[inline]
-fn append(frame: &mut Frame, charge: u32, parts: &mut [Bytes]) {
-    if frame.frags.len() == 1 {
-        frame.frags.reserve(FRAGMENTS);
-    }
-    frame.frags.extend(parts.iter_mut().map(std::mem::take));
-    frame.truesize = frame.truesize.saturating_add(charge);
 }

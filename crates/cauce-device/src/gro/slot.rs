@@ -1,11 +1,11 @@
 //! A frame that may still grow, and the rules by which it does.
 
 use super::view::View;
-use super::{CWR, FIN, PSH};
+use super::{CWR, FIN, PSH, Part};
 use crate::offload::pseudo_sum;
 use crate::sys::checksum::{Accumulator, sum};
 use arrayvec::ArrayVec;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use cauce_core::batch::MAX_HEADER;
 use cauce_core::frame::Frame;
 
@@ -34,6 +34,41 @@ pub(super) struct Slot {
     pub(super) end_flags: u8,
     /// The frame in `out` has its payload in fragments; its head is written when the slot closes.
     pub(super) headless: bool,
+    /// Payload that is not yet in the frame's fragments.
+    pub(super) run: Run,
+}
+
+/// A stretch of one buffer that still grows.
+#[derive(Debug, Default)]
+pub(super) struct Run {
+    base: Bytes,
+    start: usize,
+    end: usize,
+}
+
+impl Run {
+    /// Adds a part. One that does not continue the stretch ends it.
+    #[inline]
+    pub(super) fn add(&mut self, part: &Part<'_>, frags: &mut Vec<Bytes>) {
+        // The stretch holds its buffer, so that equal places and lengths mean the same buffer.
+        let same = self.base.as_ptr() == part.base.as_ptr() && self.base.len() == part.base.len();
+        if same && self.end == part.start && self.end > self.start {
+            self.end = part.end;
+            return;
+        }
+        self.flush(frags);
+        *self = Run { base: part.base.clone(), start: part.start, end: part.end };
+    }
+
+    /// Ends the stretch: it becomes a fragment.
+    pub(super) fn flush(&mut self, frags: &mut Vec<Bytes>) {
+        let Run { mut base, start, end } = std::mem::take(self);
+        if end > start {
+            base.truncate(end);
+            base.advance(start);
+            frags.push(base);
+        }
+    }
 }
 
 impl Slot {
@@ -53,6 +88,7 @@ impl Slot {
             identification_counts: None,
             end_flags: 0,
             headless,
+            run: Run::default(),
         }
     }
 
@@ -126,6 +162,7 @@ impl Slot {
     /// pseudo-header, as in a super-packet on its way out.
     pub(super) fn close(mut self, network: usize, out: &mut [Frame]) {
         let Some(frame) = out.get_mut(self.index).filter(|_| self.headless) else { return };
+        self.run.flush(&mut frame.frags);
         if self.segments > 1 {
             frame.segments = self.segments;
             frame.segment_size = self.size as u16;

@@ -3,7 +3,6 @@
 use super::{TCP_CHECKSUM, TCP_MIN, pseudo_sum};
 use crate::packet::Packet;
 use crate::sys::checksum::{Accumulator, sum};
-use bytes::Bytes;
 use cauce_core::batch::{Gso, Transmit};
 use smallvec::SmallVec;
 
@@ -72,11 +71,11 @@ impl<'a> Segmenter<'a> {
     }
 
     /// The next segment: its header goes through `header`, a copy of the super-segment's to be patched, and
-    /// its payload slices to `payload`.
+    /// its share of the payload (slice, start and end in it) to `share`.
     #[inline]
-    pub(super) fn cut(&mut self, header: &mut [u8], payload: impl FnMut(Bytes)) {
+    pub(super) fn cut(&mut self, header: &mut [u8], share: impl FnMut(usize, usize, usize)) {
         let len = self.left.min(self.size);
-        let payload_sum = self.take_payload(len, payload);
+        let payload_sum = self.take_payload(len, share);
         let mut flags = self.flags;
         if self.left > 0 {
             flags &= !(FIN | PSH);
@@ -95,8 +94,11 @@ impl<'a> Segmenter<'a> {
         if self.left == 0 {
             return None;
         }
-        let mut packet = Packet { header: self.transmit.header.clone(), payload: SmallVec::new() };
-        self.cut(&mut packet.header, |part| packet.payload.push(part));
+        let transmit = self.transmit;
+        let mut packet = Packet { header: transmit.header.clone(), payload: SmallVec::new() };
+        self.cut(&mut packet.header, |slice, start, end| {
+            packet.payload.push(transmit.payload[slice].slice(start..end));
+        });
         Some(packet)
     }
 
@@ -115,23 +117,22 @@ impl<'a> Segmenter<'a> {
         }
     }
 
-    /// Moves the next `len` payload bytes over, shared, and sums them.
+    /// Passes over the next `len` payload bytes, says where they are, and sums them.
     #[inline]
-    fn take_payload(&mut self, len: usize, mut into: impl FnMut(Bytes)) -> u16 {
+    fn take_payload(&mut self, len: usize, mut share: impl FnMut(usize, usize, usize)) -> u16 {
         let mut total = Accumulator::default();
         let mut wanted = len;
         while wanted > 0 {
             let slice = &self.transmit.payload[self.slice];
-            let end = slice.len().min(self.offset + wanted);
-            let part = slice.slice(self.offset..end);
-            total.add(&part);
-            wanted -= part.len();
+            let (start, end) = (self.offset, slice.len().min(self.offset + wanted));
+            if end > start {
+                total.add(&slice[start..end]);
+                share(self.slice, start, end);
+                wanted -= end - start;
+            }
             self.offset = end;
             if end == slice.len() {
                 (self.slice, self.offset) = (self.slice + 1, 0);
-            }
-            if !part.is_empty() {
-                into(part);
             }
         }
         self.left -= len;
@@ -202,6 +203,7 @@ pub(crate) fn remainder(transmit: &Transmit, segments: usize) -> Transmit {
 mod tests {
     use super::*;
     use crate::offload::packets;
+    use bytes::Bytes;
     use cauce_core::batch::{PartialChecksum, SendReason, Token};
     use cauce_core::frame::DeviceId;
 
