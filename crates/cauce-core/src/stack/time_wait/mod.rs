@@ -118,8 +118,14 @@ struct RecordV6 {
     key: FlowKey,
 }
 
-/// Marks the index of an IPv6 record.
-const V6: u32 = 1 << 31;
+/// Marks the index of an IPv6 record. The lowest bit, because the deadlines keep a place for every index up
+/// to the highest.
+const V6: u32 = 1;
+
+/// Where the record of an index lies among those of its version.
+const fn place(index: u32) -> u32 {
+    index >> 1
+}
 
 /// What an active open takes over from the record of its four-tuple.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,18 +180,18 @@ impl TimeWaits {
                 | bit(new.binding.device.is_some(), BOUND_TO_DEVICE),
         };
         Some(if new.key.is_v4() {
-            self.v4.insert(RecordV4 { state, key: KeyV4::new(&new.key) })
+            self.v4.insert(RecordV4 { state, key: KeyV4::new(&new.key) }) << 1
         } else {
-            V6 | self.v6.insert(RecordV6 { state, flow_label: new.flow_label, key: new.key })
+            self.v6.insert(RecordV6 { state, flow_label: new.flow_label, key: new.key }) << 1 | V6
         })
     }
 
     /// Removes a record; returns its key and how it holds its port.
     pub fn remove(&mut self, index: u32) -> Option<(FlowKey, Binding)> {
         let (key, state) = if index & V6 == 0 {
-            self.v4.remove(index).map(|record| (record.key.whole(), record.state))?
+            self.v4.remove(place(index)).map(|record| (record.key.whole(), record.state))?
         } else {
-            self.v6.remove(index & !V6).map(|record| (record.key, record.state))?
+            self.v6.remove(place(index)).map(|record| (record.key, record.state))?
         };
         Some((key, binding_of(&key, &state)))
     }
@@ -193,9 +199,9 @@ impl TimeWaits {
     /// The record's four-tuple.
     pub fn key(&self, index: u32) -> Option<FlowKey> {
         if index & V6 == 0 {
-            self.v4.get(index).map(|record| record.key.whole())
+            self.v4.get(place(index)).map(|record| record.key.whole())
         } else {
-            self.v6.get(index & !V6).map(|record| record.key)
+            self.v6.get(place(index)).map(|record| record.key)
         }
     }
 
@@ -221,8 +227,9 @@ impl TimeWaits {
 
     /// All records: index, key, state.
     pub fn iter(&self) -> impl Iterator<Item = (u32, FlowKey, Substate)> + '_ {
-        let v4 = self.v4.iter().map(|(index, record)| (index, record.key.whole(), record.state.substate));
-        v4.chain(self.v6.iter().map(|(index, record)| (index | V6, record.key, record.state.substate)))
+        let v4 =
+            self.v4.iter().map(|(index, record)| (index << 1, record.key.whole(), record.state.substate));
+        v4.chain(self.v6.iter().map(|(index, record)| (index << 1 | V6, record.key, record.state.substate)))
     }
 
     /// Decides on a segment for the record `index` (P-034 to P-037, P-230 to P-232).
@@ -241,7 +248,7 @@ impl TimeWaits {
             val: (now.as_millis() as u32).wrapping_add(state.ts_offset),
             ecr: state.ts_recent,
         });
-        let flow_label = self.v6.get(index & !V6).filter(|_| index & V6 != 0).map_or(0, |v6| v6.flow_label);
+        let flow_label = self.v6.get(place(index)).filter(|_| index & V6 != 0).map_or(0, |v6| v6.flow_label);
         Some(SegmentSpec {
             ack: state.rcv_nxt,
             window: u16::try_from(state.rcv_wnd >> state.rcv_wscale).unwrap_or(u16::MAX),
@@ -273,17 +280,17 @@ impl TimeWaits {
 
     fn state(&self, index: u32) -> Option<&State> {
         if index & V6 == 0 {
-            self.v4.get(index).map(|record| &record.state)
+            self.v4.get(place(index)).map(|record| &record.state)
         } else {
-            self.v6.get(index & !V6).map(|record| &record.state)
+            self.v6.get(place(index)).map(|record| &record.state)
         }
     }
 
     fn state_mut(&mut self, index: u32) -> Option<&mut State> {
         if index & V6 == 0 {
-            self.v4.get_mut(index).map(|record| &mut record.state)
+            self.v4.get_mut(place(index)).map(|record| &mut record.state)
         } else {
-            self.v6.get_mut(index & !V6).map(|record| &mut record.state)
+            self.v6.get_mut(place(index)).map(|record| &mut record.state)
         }
     }
 }

@@ -91,6 +91,7 @@ fn records_are_compact_and_keep_their_keys() {
     }
     assert_eq!(world.records.iter().count(), 2);
     let indices: Vec<u32> = world.records.iter().map(|(index, ..)| index).collect();
+    assert!(indices.iter().all(|index| *index < 4), "indices are as dense as the records: {indices:?}");
     for index in indices {
         let (key, binding) = world.records.remove(index).unwrap();
         assert_eq!((binding.addr, binding.uid, binding.reuse_addr), (key.local, 1000, true));
