@@ -63,8 +63,8 @@ pub struct ReceiverConfig {
     pub low_water: u32,
     /// True in profile `manpage`: `tcp_adv_win_scale` splits the buffer (S-03).
     pub adv_win_scale: bool,
-    /// True when the acknowledgement of a FIN follows the rules of any other, as on Linux: on a connection
-    /// that answers it may wait. False when it leaves at once (P-064).
+    /// True when the acknowledgement of a FIN may wait for the user's answer, as Linux lets it in CLOSE-WAIT;
+    /// false when it leaves at once (P-064).
     pub fin_ack_waits: bool,
 }
 

@@ -222,7 +222,9 @@ impl Receiver {
         self.advance(1);
         self.marks |= FIN_RECEIVED;
         self.policy.schedule();
-        if self.marks & FIN_ACK_WAITS == 0 {
+        if self.marks & FIN_ACK_WAITS != 0 {
+            self.policy.set_pingpong(true);
+        } else {
             self.policy.schedule_now();
         }
         let Some(rare) = &mut self.rare else { return };

@@ -69,7 +69,6 @@ fn a_fin_may_wait_as_linux_lets_it() {
     let mut rig = Rig::with(Sysctls::default(), |config| config.fin_ack_waits = true);
     rig.arrive(0, 100);
     rig.acknowledge();
-    rig.run(|rx, _, cx| rx.data_sent(cx));
     rig.after(100_000).arrive_as(100, 0, Flags::ACK | Flags::FIN, 0);
     let deadline = rig.now + Duration::from_millis(40);
     assert_eq!(rig.decide(), AckDecision::Delayed(deadline));
