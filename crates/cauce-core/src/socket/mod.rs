@@ -6,6 +6,7 @@
 
 pub mod call;
 pub mod errno;
+mod faces;
 pub mod options;
 pub mod readiness;
 pub mod tcp_info;

@@ -45,6 +45,7 @@ pub(crate) mod slab;
 mod sockets;
 pub mod time_wait;
 mod timeouts;
+mod views;
 
 use crate::addr::{Addr, FlowKey};
 use crate::batch::Transmit;

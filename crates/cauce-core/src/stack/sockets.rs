@@ -77,7 +77,7 @@ impl Stack {
         }
         let local = usable_addr(idle.family, idle.options.has(option::V6ONLY), addr)?;
         let foreign_ok = idle.options.has(option::TRANSPARENT | option::FREEBIND);
-        if !local.is_unspecified() && !foreign_ok && !self.interfaces.is_local(local) {
+        if !local.is_unspecified() && !foreign_ok && !self.interfaces.loops_back(local) {
             return Err(Errno::EADDRNOTAVAIL);
         }
         let hold = hold_of(&idle.options, false);

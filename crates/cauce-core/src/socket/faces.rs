@@ -1,0 +1,121 @@
+//! What the faces above need beside the plain calls: options as they are, reads into buffers of any shape, and
+//! readiness that remembers who asked.
+
+use super::options::{SocketOptions, flag};
+use super::{ReadFlags, Socket};
+use crate::socket::errno::Errno;
+use crate::socket::readiness::Readiness;
+use crate::sysctl::Sysctls;
+use crate::time::{Duration, Instant};
+
+impl Socket<'_> {
+    /// Reads at most `max` bytes through `sink`, which is shown one run after the other and says how much of
+    /// each it took.
+    ///
+    /// # Errors
+    /// As [`Socket::recv`].
+    pub fn recv_into(
+        &mut self,
+        now: Instant,
+        max: usize,
+        flags: ReadFlags,
+        sink: &mut dyn FnMut(&[u8]) -> usize,
+    ) -> Result<usize, Errno> {
+        self.stack
+            .with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| conn.receive(max, flags, sink, cx))
+    }
+
+    /// What poll(2) would say; when the socket is not writable, an event follows as soon as it is, as after a
+    /// write that found no room.
+    pub fn poll_readiness(&mut self) -> Readiness {
+        let ready = self.readiness();
+        if !ready.is_writable() {
+            self.stack.await_room(self.id);
+        }
+        ready
+    }
+
+    /// True while acknowledgements are sent at once (TCP_QUICKACK).
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn quick_acks(&self) -> Result<bool, Errno> {
+        self.options()?;
+        Ok(self.stack.connection(self.id).is_none_or(|conn| conn.recv.quick_ack()))
+    }
+
+    /// The name of the congestion control (TCP_CONGESTION).
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn congestion(&self) -> Result<&str, Errno> {
+        self.stack.congestion(self.id)
+    }
+}
+
+impl SocketOptions {
+    /// TCP_NODELAY.
+    pub fn nodelay(&self) -> bool {
+        self.has(flag::NODELAY)
+    }
+
+    /// TCP_CORK.
+    pub fn cork(&self) -> bool {
+        self.has(flag::CORK)
+    }
+
+    /// SO_KEEPALIVE.
+    pub fn keepalive(&self) -> bool {
+        self.has(flag::KEEPALIVE)
+    }
+
+    /// SO_REUSEADDR.
+    pub fn reuseaddr(&self) -> bool {
+        self.has(flag::REUSEADDR)
+    }
+
+    /// SO_REUSEPORT.
+    pub fn reuseport(&self) -> bool {
+        self.has(flag::REUSEPORT)
+    }
+
+    /// IPV6_V6ONLY.
+    pub fn only_v6(&self) -> bool {
+        self.has(flag::V6ONLY)
+    }
+
+    /// IP_TRANSPARENT.
+    pub fn transparent(&self) -> bool {
+        self.has(flag::TRANSPARENT)
+    }
+
+    /// SO_LINGER, in whole seconds.
+    pub fn linger(&self) -> Option<Duration> {
+        self.has(flag::LINGER).then(|| Duration::from_secs(self.linger.into()))
+    }
+
+    /// IP_TOS or IPV6_TCLASS.
+    pub fn tos(&self) -> u8 {
+        self.tos
+    }
+
+    /// IP_TTL or IPV6_UNICAST_HOPS, the system's value unless the socket has its own.
+    pub fn ttl(&self, sysctl: &Sysctls) -> u8 {
+        self.hop_limit(sysctl)
+    }
+
+    /// TCP_USER_TIMEOUT in milliseconds, 0 when there is none.
+    pub fn user_timeout(&self) -> u32 {
+        self.user_timeout
+    }
+
+    /// SO_SNDBUF as it is now, in bytes.
+    pub fn send_buffer_size(&self) -> u32 {
+        self.send_buffer
+    }
+
+    /// SO_RCVBUF as it is now, in bytes.
+    pub fn recv_buffer_size(&self) -> u32 {
+        self.recv_buffer
+    }
+}
