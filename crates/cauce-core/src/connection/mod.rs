@@ -312,7 +312,20 @@ impl Connection {
         }
         let least = cx.sysctl.tcp_min_snd_mss.clamp(1, 65535) as u16;
         let space = self.negotiated.option_space();
-        self.mss = mss.max(least).saturating_sub(space).max(1);
+        self.mss = self.half_of_window(mss.max(least).saturating_sub(space)).max(1);
+    }
+
+    /// Segments never exceed half of the largest window that the peer has shown, or one would have to wait
+    /// for a window that never comes (RFC 9293 3.8.6.2.1). Tiny windows are left to the persist timer.
+    fn half_of_window(&self, mss: u16) -> u16 {
+        const TINY: u32 = 536;
+        let largest = self.snd.max_wnd;
+        let half = if largest > TINY { largest / 2 } else { largest };
+        if half == 0 || u32::from(mss) <= half {
+            return mss;
+        }
+        let least = 68u16.saturating_sub(self.path.network_header() + 20 + self.negotiated.option_space());
+        (half as u16).max(least)
     }
 
     /// Ends the connection: queues flushed, timers stopped, the error kept for the user.

@@ -46,8 +46,12 @@ impl Connection {
     pub(super) fn process_ack(&mut self, segment: &Segment, cx: &mut Context<'_>) {
         let prior_una = self.snd.una;
         let window = self.scaled_window(segment);
+        let largest = self.snd.max_wnd;
         let window_changed =
             segment.ack >= self.snd.una && self.update_send_window(segment.seq, segment.ack, window);
+        if self.snd.max_wnd > largest {
+            self.sync_mss(cx);
+        }
         let blocks = self.sack_offsets(segment);
         let echo = segment.header.options.timestamps.filter(|_| self.negotiated.timestamps).map(|ts| ts.ecr);
         let input = AckInput {

@@ -84,7 +84,6 @@ impl Connection {
         if let (true, Some(ts)) = (self.negotiated.timestamps, segment.header.options.timestamps) {
             self.ts.store(ts.val, cx.now);
         }
-        self.sync_mss(cx);
         self.irs = segment.seq;
         self.recv = self.new_receiver(segment.seq, cx);
         self.recovery.set_sack(self.negotiated.sack);
@@ -92,6 +91,7 @@ impl Connection {
         self.snd.wnd = u32::from(segment.header.window);
         self.snd.max_wnd = self.snd.wnd;
         self.snd.wl1 = segment.seq;
+        self.sync_mss(cx);
     }
 
     /// SYN,ACK: the connection is there (P-006). Text that came along is taken like any other.
