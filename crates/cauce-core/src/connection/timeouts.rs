@@ -17,6 +17,9 @@ impl Connection {
     /// The next deadline and its reason; [`Instant::NEVER`] when none is running.
     pub(crate) fn next_deadline(&self) -> (Instant, TimerKind) {
         let mut next = (Instant::NEVER, TimerKind::Retransmit);
+        if self.state == State::Closed {
+            return next;
+        }
         let mut consider = |at: Instant, kind: TimerKind| {
             if at < next.0 {
                 next = (at, kind);
