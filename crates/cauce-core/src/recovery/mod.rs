@@ -174,10 +174,11 @@ impl Recovery {
         fl.offer(index, false)
     }
 
-    /// The tail to probe with when there is no new data: the last segment sent.
-    pub fn tail_probe(&mut self) -> Option<Retransmit> {
+    /// The tail to probe with when there is no new data: the last segment sent, at most `mss` bytes.
+    pub fn tail_probe(&mut self, mss: u32) -> Option<Retransmit> {
         let fl = self.flight.as_deref_mut()?;
         let index = fl.queue.len().checked_sub(1)?;
+        fl.queue.resegment(index, mss);
         let tail = fl.queue.get(index)?;
         let cut = tail.boundary(tail.segments() - 1);
         if tail.segments() > 1 {

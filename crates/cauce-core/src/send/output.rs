@@ -106,7 +106,7 @@ impl Connection {
     /// What recovery has marked lost and the congestion window lets go again.
     fn send_lost(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) {
         while out.len() < turn {
-            let (cwnd, edge, mss) = (self.cong.cwnd(), self.window_end(), u32::from(self.mss));
+            let (cwnd, edge, mss) = (self.cong.cwnd(), self.window_end(), u32::from(self.effective_mss()));
             let most = self.super_segment_goal(cx);
             let Some(range) = self.recovery.next_retransmit(cwnd, edge, mss, most) else { return };
             let reason = match self.recovery.phase() {
@@ -206,7 +206,7 @@ impl Connection {
     }
 
     /// The MSS less what SACK blocks take while we report any.
-    fn effective_mss(&self) -> u16 {
+    pub(crate) fn effective_mss(&self) -> u16 {
         self.mss.saturating_sub(self.sack_space()).max(1)
     }
 
@@ -331,13 +331,13 @@ impl Connection {
             return;
         }
         self.done(pending::PROBE);
-        let mss = u64::from(self.mss);
-        let len = self.unsent().min(mss);
+        let mss = self.effective_mss();
+        let len = self.unsent().min(u64::from(mss));
         if len > 0 && self.window_room() >= len && !self.nagle_holds() {
             self.send_text(len, SendReason::TailLossProbe, cx, out);
             let nxt = self.snd.nxt;
             self.recovery.on_probe_sent(nxt, &mut self.env(cx));
-        } else if let Some(tail) = self.recovery.tail_probe() {
+        } else if let Some(tail) = self.recovery.tail_probe(u32::from(mss)) {
             self.retransmit(tail, SendReason::TailLossProbe, cx, out);
         }
     }

@@ -61,7 +61,7 @@ impl Connection {
             return;
         }
         cx.count(Counter::TCPWinProbe);
-        let room = self.window_room().min(self.unsent()).min(u64::from(self.mss));
+        let room = self.window_room().min(self.unsent()).min(u64::from(self.effective_mss()));
         if room > 0 {
             self.send_text(room, SendReason::WindowProbe, cx, out);
             return;

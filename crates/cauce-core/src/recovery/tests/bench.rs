@@ -163,7 +163,7 @@ impl Bench {
             self.send_new(1);
             let mut env = Env { now: self.now, settings: self.settings, counters: &mut self.counters };
             self.rec.on_probe_sent(self.nxt, &mut env);
-        } else if let Some(probe) = self.rec.tail_probe() {
+        } else if let Some(probe) = self.rec.tail_probe(MSS) {
             self.resend(probe);
         }
         self.audit();
