@@ -94,7 +94,7 @@ impl Connection {
         self.cong.on_ack(&counts, &sample, &view, &settings);
     }
 
-    fn scaled_window(&self, segment: &Segment) -> u32 {
+    pub(super) fn scaled_window(&self, segment: &Segment) -> u32 {
         let raw = u32::from(segment.header.window);
         if segment.has(cauce_wire::Flags::SYN) { raw } else { raw << self.negotiated.snd_scale }
     }

@@ -16,8 +16,7 @@ impl Connection {
             self.reply_reset_at(segment.header.ack, cx);
             return Err(DropReason::InvalidHandshakeAck);
         }
-        let scale = self.negotiated.snd_scale;
-        self.snd.wnd = u32::from(segment.header.window) << scale;
+        self.snd.wnd = self.scaled_window(segment);
         self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
         self.snd.wl1 = segment.seq;
         if !self.has(flag::ACTIVE) {
