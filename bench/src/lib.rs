@@ -11,3 +11,4 @@ pub mod netns;
 pub mod ours;
 pub mod peers;
 pub mod report;
+pub mod work;

@@ -1,14 +1,16 @@
 //! `cauce-bench`: measures Cauce beside other stacks. See `docs/performance.md`.
 
 use anyhow::Result;
+use cauce_bench::clock::Clock;
 use cauce_bench::ours::bulk::Bulk;
 use cauce_bench::ours::memory;
 use cauce_bench::ours::rtt::Rtt;
 use cauce_bench::ours::scale::Scale;
 use cauce_bench::ours::short::Short;
 use cauce_bench::ours::tun::{TunBulk, Way};
-use cauce_bench::peers::{kernel, smoltcp};
-use cauce_bench::report::{Contestant, compare};
+use cauce_bench::peers::{kernel, lwip, smoltcp};
+use cauce_bench::report::{Contestant, Report, compare};
+use cauce_bench::work::{Kind, Who, work};
 use cauce_bench::{counting, netns};
 use clap::{Args, Parser, Subcommand};
 use std::time::Duration;
@@ -46,6 +48,21 @@ enum Command {
     Tun(TunArgs),
     /// One stream over the kernel's own loopback, pinned.
     Loopback(TunArgs),
+    /// A fixed amount of work and nothing else, for `bench/callgrind.sh`.
+    Work(WorkArgs),
+}
+
+#[derive(Args)]
+struct WorkArgs {
+    /// What is done.
+    #[arg(value_enum)]
+    kind: Kind,
+    /// Segments, super-segments, round trips or connections.
+    #[arg(long)]
+    count: usize,
+    /// Who does it.
+    #[arg(long, value_enum, default_value_t = Who::Cauce)]
+    who: Who,
 }
 
 #[derive(Args)]
@@ -97,6 +114,7 @@ fn main() -> Result<()> {
         Command::Scale(args) => scale(&cli, args),
         Command::Tun(args) => tun(&cli, args),
         Command::Loopback(args) => loopback(&cli, args),
+        Command::Work(args) => work(args.who, args.kind, args.count),
     }
 }
 
@@ -104,44 +122,64 @@ fn gbits((bytes, span): (usize, Duration)) -> f64 {
     bytes as f64 * 8.0 / span.as_secs_f64() / 1e9
 }
 
+fn with_lwip(alone: bool) -> bool {
+    lwip::PRESENT && !alone
+}
+
+/// Prints a report in which lwIP takes part if it can.
+fn finish(report: Report, cli: &Cli, alone: bool) -> Result<()> {
+    let missing = (!alone && !lwip::PRESENT).then(|| "lwIP: run bench/fetch-lwip.sh and build again".into());
+    report.without(missing).print(cli.json)
+}
+
 fn bulk(cli: &Cli, args: &BulkArgs) -> Result<()> {
     let span = Duration::from_secs_f64(args.seconds);
-    let mut ours = Bulk::new(args.mtu, args.supers)?;
+    let mut ours = Bulk::new(args.mtu, args.supers, Clock::new())?;
     let mut smol = smoltcp::Pair::new(args.mtu, smoltcp::BUFFER);
     smol.connect()?;
     let mut contestants = vec![Contestant::new("cauce", || ours.run(span).map(gbits))];
     if !args.alone {
         contestants.push(Contestant::new("smoltcp 0.14", || smol.run(span).map(gbits)));
     }
+    if with_lwip(args.alone) {
+        contestants.push(Contestant::new("lwIP 2.2", || lwip::run(span).map(gbits)));
+    }
     let what =
         format!("bulk in one process, MTU {}{}", args.mtu, if args.supers { ", super-segments" } else { "" });
-    compare(what, "Gbit/s", cli.rounds, contestants)?.print(cli.json)?;
+    finish(compare(what, "Gbit/s", cli.rounds, contestants)?, cli, args.alone)?;
     eprintln!("{}", ours.describe()?);
     Ok(())
 }
 
 fn rtt(cli: &Cli, args: &CountArgs) -> Result<()> {
     let count = args.count.unwrap_or(1_000_000);
-    let mut ours = Rtt::new()?;
+    let mut ours = Rtt::new(Clock::new())?;
     let mut smol = smoltcp::Pair::new(1500, smoltcp::BUFFER);
     smol.connect()?;
     let mut contestants = vec![Contestant::new("cauce", || ours.rate(count))];
     if !args.alone {
         contestants.push(Contestant::new("smoltcp 0.14", || smol.round_trips(count)));
     }
-    compare("1-byte round trips in one process", "round trips/s", cli.rounds, contestants)?.print(cli.json)
+    if with_lwip(args.alone) {
+        contestants.push(Contestant::new("lwIP 2.2", || lwip::round_trips(count)));
+    }
+    let report = compare("1-byte round trips in one process", "round trips/s", cli.rounds, contestants)?;
+    finish(report, cli, args.alone)
 }
 
 fn short(cli: &Cli, args: &CountArgs) -> Result<()> {
     let count = args.count.unwrap_or(200_000);
-    let mut ours = Short::new()?;
+    let mut ours = Short::new(Clock::new())?;
     let mut smol = smoltcp::Pair::new(1500, smoltcp::SMALL_BUFFER);
     let mut contestants = vec![Contestant::new("cauce", || ours.rate(count))];
     if !args.alone {
         contestants.push(Contestant::new("smoltcp 0.14", || smol.connections(count)));
     }
-    compare("connect, accept, close in one process", "connections/s", cli.rounds, contestants)?
-        .print(cli.json)
+    if with_lwip(args.alone) {
+        contestants.push(Contestant::new("lwIP 2.2", || lwip::connections(count)));
+    }
+    let report = compare("connect, accept, close in one process", "connections/s", cli.rounds, contestants)?;
+    finish(report, cli, args.alone)
 }
 
 fn memory(cli: &Cli, args: &CountArgs) -> Result<()> {

@@ -25,14 +25,13 @@ pub struct Bulk {
 }
 
 impl Bulk {
-    /// Packets of at most `mtu` bytes, or whole super-segments.
+    /// Packets of at most `mtu` bytes, or whole super-segments, by this clock.
     ///
     /// # Errors
     /// When the connection does not come about.
-    pub fn new(mtu: usize, supers: bool) -> Result<Self> {
+    pub fn new(mtu: usize, supers: bool, clock: Clock) -> Result<Self> {
         let options = PipeOptions { mtu, capacity: 2048, tso: supers, ..PipeOptions::default() };
         let mut hosts = pair(options, &Sysctls::default())?;
-        let clock = Clock::new();
         let listener = hosts[1].listen(5001, 8)?;
         let (sender, receiver) = join(&mut hosts, clock.now(), listener, 5001)?;
         Ok(Bulk { hosts, sender, receiver, clock, source: vec![0x5a; CHUNK], sink: vec![0; CHUNK] })

@@ -17,13 +17,12 @@ pub struct Rtt {
 }
 
 impl Rtt {
-    /// A connection with Nagle's algorithm off at both ends.
+    /// A connection with Nagle's algorithm off at both ends, by this clock.
     ///
     /// # Errors
     /// When the connection does not come about.
-    pub fn new() -> Result<Self> {
+    pub fn new(clock: Clock) -> Result<Self> {
         let mut hosts = pair(PipeOptions::default(), &Sysctls::default())?;
-        let clock = Clock::new();
         let listener = hosts[1].listen(7, 8)?;
         let now = clock.now();
         let (client, server) = join(&mut hosts, now, listener, 7)?;

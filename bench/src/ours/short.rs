@@ -24,15 +24,15 @@ pub struct Short {
 }
 
 impl Short {
-    /// Two hosts with Linux's defaults.
+    /// Two hosts with Linux's defaults, by this clock.
     ///
     /// # Errors
     /// When a listener cannot be made.
-    pub fn new() -> Result<Self> {
+    pub fn new(clock: Clock) -> Result<Self> {
         let mut hosts = pair(PipeOptions::default(), &Sysctls::default())?;
         let listeners =
             (0..LISTENERS).map(|offset| hosts[1].listen(PORT + offset, 128)).collect::<Result<_>>()?;
-        Ok(Short { hosts, listeners, clock: Clock::new(), next: 0 })
+        Ok(Short { hosts, listeners, clock, next: 0 })
     }
 
     /// One connection from SYN to the last ACK.
