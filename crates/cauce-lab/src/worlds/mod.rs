@@ -5,11 +5,12 @@
 //! to complete, save give-ups that a setting explains; and when all is over nothing may be alive: no
 //! connection, deadline, buffer or port. A failure names the seed that repeats it.
 
+mod draw;
 mod driver;
 mod plan;
 mod run;
 mod user;
 
 pub use driver::{Failure, Summary, run_many};
-pub use plan::{ConnectionPlan, EndPlan, Ending, Opening, WorldPlan};
+pub use plan::{Addressing, ConnectionPlan, EndPlan, Ending, Opening, WorldPlan};
 pub use run::{Outcome, run_seed, run_seed_with};

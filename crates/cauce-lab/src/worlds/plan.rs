@@ -1,15 +1,12 @@
 //! What happens in a random world, drawn from its seed before anything happens.
 //!
-//! A plan is plain data: printed, it tells what a failing seed does. Values are spread evenly over their
-//! magnitudes, so that a delay of 20 us is as likely as one of 100 ms.
+//! A plan is plain data: printed, it tells what a failing seed does.
 
-use crate::faults::FaultOptions;
-use crate::link::LinkOptions;
 use crate::pair::{PairOptions, Side};
-use crate::queue::QueueLimit;
-use crate::rng::{LabRng, Probability};
-use cauce_core::rng::Rng;
+use crate::rng::Probability;
+use cauce_core::socket::Family;
 use cauce_core::time::{Duration, Instant};
+use std::net::{IpAddr, SocketAddr};
 
 /// A whole world.
 #[derive(Clone, Debug)]
@@ -20,17 +17,47 @@ pub struct WorldPlan {
     pub outage: Option<(Instant, Instant)>,
     /// From here on the path is perfect.
     pub heals_at: Instant,
-    /// Connections use IPv6.
-    pub ipv6: bool,
+    /// Which addresses connections use, and through which sockets.
+    pub addressing: Addressing,
     /// Settings of each host.
     pub sysctls: [Vec<(&'static str, &'static str)>; 2],
     /// The connections.
     pub connections: Vec<ConnectionPlan>,
 }
 
-/// One connection.
+/// Addresses and the family of the sockets that use them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Addressing {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+    /// IPv4 through IPv6 sockets.
+    Mapped,
+}
+
+impl Addressing {
+    /// The address of a host, as its peers' sockets want it.
+    pub fn addr(self, host: Side, port: u16) -> SocketAddr {
+        let ip = match (self, host.ipv4()) {
+            (Addressing::V6, _) => host.ipv6(),
+            (Addressing::Mapped, IpAddr::V4(v4)) => IpAddr::V6(v4.to_ipv6_mapped()),
+            (_, v4) => v4,
+        };
+        SocketAddr::new(ip, port)
+    }
+
+    /// The family of the sockets.
+    pub fn family(self) -> Family {
+        if self == Addressing::V4 { Family::V4 } else { Family::V6 }
+    }
+}
+
+/// One connection. Its two ends are called A and B like the hosts where they usually are.
 #[derive(Clone, Debug)]
 pub struct ConnectionPlan {
+    /// Which host each end is on; both on one when the connection loops.
+    pub hosts: [Side; 2],
     /// When it is opened.
     pub opens_at: Instant,
     /// Who opens it.
@@ -44,7 +71,7 @@ pub struct ConnectionPlan {
 /// How a connection comes to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
-    /// This side connects, the other listens.
+    /// This end connects, the other listens.
     By(Side),
     /// Both connect to each other, B this much later than A.
     Simultaneous(Duration),
@@ -65,6 +92,14 @@ pub struct EndPlan {
     pub read_rest: (Probability, Duration),
     /// TCP_NODELAY.
     pub nodelay: bool,
+    /// Keepalive after one idle second.
+    pub keepalive: bool,
+    /// Chance that a send announces more (MSG_MORE).
+    pub more: Probability,
+    /// Sends and receives without a copy.
+    pub zero_copy: bool,
+    /// Looks at what has arrived before taking it.
+    pub peeks: bool,
     /// How the user ends it.
     pub ending: Ending,
 }
@@ -89,240 +124,5 @@ impl Ending {
     }
 }
 
-/// Settings that a world may change, and to what.
-const SYSCTLS: &[(&str, &[&str])] = &[
-    ("net.ipv4.tcp_sack", &["0"]),
-    ("net.ipv4.tcp_timestamps", &["0", "2"]),
-    ("net.ipv4.tcp_window_scaling", &["0"]),
-    ("net.ipv4.tcp_dsack", &["0"]),
-    ("net.ipv4.tcp_congestion_control", &["reno", "cubic"]),
-    ("net.ipv4.tcp_early_retrans", &["0", "3"]),
-    ("net.ipv4.tcp_recovery", &["0", "1", "2", "4"]),
-    ("net.ipv4.tcp_frto", &["0", "1"]),
-    ("net.ipv4.tcp_rmem", &["2304 4096 8192", "4096 8192 16384", "4096 20000 200000"]),
-    ("net.ipv4.tcp_wmem", &["4608 4608 4608", "4096 8192 16384", "4096 100000 1000000"]),
-    ("net.ipv4.tcp_slow_start_after_idle", &["0"]),
-    ("net.ipv4.tcp_retries2", &["10"]),
-    ("net.ipv4.tcp_fin_timeout", &["5", "20"]),
-    ("net.ipv4.tcp_autocorking", &["0"]),
-    ("net.ipv4.tcp_moderate_rcvbuf", &["0"]),
-    ("net.ipv4.tcp_reordering", &["1", "10"]),
-    ("net.ipv4.tcp_notsent_lowat", &["4096"]),
-    ("net.ipv4.tcp_rfc1337", &["1"]),
-    ("net.ipv4.tcp_thin_linear_timeouts", &["1"]),
-    ("net.ipv4.tcp_init_cwnd", &["1", "2", "40"]),
-    ("net.ipv4.tcp_min_tso_segs", &["1", "8"]),
-    ("net.ipv4.tcp_limit_output_bytes", &["4096"]),
-    ("net.ipv4.tcp_comp_sack_nr", &["0"]),
-    ("net.ipv4.tcp_syncookies", &["0"]),
-    ("net.ipv4.tcp_shrink_window", &["1"]),
-    ("net.ipv4.tcp_retrans_collapse", &["0"]),
-];
-
 /// When worlds begin: not at zero, so that "never" and "at once" differ.
 pub const START: Instant = Instant::from_secs(100);
-
-impl WorldPlan {
-    /// The plan of this seed.
-    pub fn draw(seed: u64) -> Self {
-        // Stream 0 seeds the links' faults.
-        let mut rng = LabRng::new(seed, 1);
-        let pair = draw_pair(seed, &mut rng);
-        let heals_at = START + magnitude(&mut rng, 500_000_000, 20_000_000_000);
-        let outage = one_in(&mut rng, 8).then(|| {
-            let from = START + magnitude(&mut rng, 10_000_000, 2_000_000_000);
-            (from, from + magnitude(&mut rng, 10_000_000, 5_000_000_000))
-        });
-        let connections = match rng.below(10) {
-            0..6 => 1,
-            6..9 => 2,
-            _ => 4,
-        };
-        let one_way = pair.delay.min(pair.back.map_or(pair.delay, |back| back.delay));
-        WorldPlan {
-            outage,
-            heals_at,
-            ipv6: pair.mtu >= 1280 && one_in(&mut rng, 3),
-            sysctls: [draw_sysctls(&mut rng), draw_sysctls(&mut rng)],
-            connections: (0..connections).map(|_| draw_connection(&mut rng, one_way)).collect(),
-            pair,
-        }
-    }
-}
-
-fn one_in(rng: &mut LabRng, n: u64) -> bool {
-    rng.below(n) == 0
-}
-
-/// A span whose logarithm is spread evenly between two numbers of nanoseconds.
-fn magnitude(rng: &mut LabRng, low: u64, high: u64) -> Duration {
-    Duration::from_nanos(magnitude_of(rng, low, high))
-}
-
-/// A number whose logarithm is spread nearly evenly from `low` to `high`.
-fn magnitude_of(rng: &mut LabRng, low: u64, high: u64) -> u64 {
-    let doublings = high.div_euclid(low.max(1)).max(1).ilog2();
-    let base = low.max(1) << rng.below(u64::from(doublings) + 1);
-    rng.between(base, base.saturating_mul(2)).clamp(low, high)
-}
-
-fn draw_pair(seed: u64, rng: &mut LabRng) -> PairOptions {
-    let forward = draw_link(rng);
-    let back = one_in(rng, 4).then(|| LinkOptions { mtu: forward.mtu, ..draw_link(rng) });
-    let faults = match rng.below(4) {
-        0 => [FaultOptions::default(); 2],
-        1 => [draw_faults(rng), FaultOptions::default()],
-        _ => [draw_faults(rng), draw_faults(rng)],
-    };
-    PairOptions {
-        seed,
-        start: START,
-        rate: forward.rate,
-        delay: forward.delay,
-        queue: forward.queue,
-        mtu: forward.mtu,
-        super_segments: one_in(rng, 2),
-        back,
-        faults,
-        ..PairOptions::default()
-    }
-}
-
-fn draw_link(rng: &mut LabRng) -> LinkOptions {
-    let queue = match rng.below(4) {
-        0 => QueueLimit::packets(rng.between(2, 20) as u32),
-        1 => QueueLimit::bytes(magnitude_of(rng, 10_000, 300_000)),
-        _ => QueueLimit::default(),
-    };
-    LinkOptions {
-        rate: (!one_in(rng, 4)).then(|| magnitude_of(rng, 200_000, 1_000_000_000)),
-        delay: magnitude(rng, 10_000, 150_000_000),
-        queue,
-        mtu: *rng.pick(&[1500, 1500, 1500, 1280, 576, 9000]).unwrap_or(&1500),
-        tells_too_big: true,
-    }
-}
-
-fn draw_faults(rng: &mut LabRng) -> FaultOptions {
-    let mut share = |of: u64, most: f64| {
-        let hit = one_in(rng, of);
-        let part = rng.below(1_000) as f64 / 1_000.0;
-        if hit { Probability::percent(part * part * most) } else { Probability::NEVER }
-    };
-    let (loss, duplication, corruption, reorder) =
-        (share(2, 20.0), share(4, 15.0), share(4, 10.0), share(3, 30.0));
-    let burst_loss = one_in(rng, 6)
-        .then(|| (Probability::percent(1.0), Probability::new(1.0 / rng.between(2, 12) as f64)));
-    FaultOptions {
-        loss,
-        burst_loss,
-        duplication,
-        corruption,
-        reorder,
-        reorder_delay: magnitude(rng, 50_000, 50_000_000),
-        jitter: if one_in(rng, 3) { magnitude(rng, 10_000, 20_000_000) } else { Duration::ZERO },
-        jitter_reorders: one_in(rng, 2),
-    }
-}
-
-fn draw_sysctls(rng: &mut LabRng) -> Vec<(&'static str, &'static str)> {
-    let mut chosen = Vec::new();
-    for (name, values) in SYSCTLS {
-        if one_in(rng, 10)
-            && let Some(value) = rng.pick(values)
-        {
-            chosen.push((*name, *value));
-        }
-    }
-    chosen
-}
-
-fn draw_connection(rng: &mut LabRng, one_way: Duration) -> ConnectionPlan {
-    let opening = match rng.below(10) {
-        0 => Opening::Simultaneous(Duration::from_nanos(rng.below(one_way.as_nanos() as u64 / 2 + 1))),
-        1..4 => Opening::By(Side::B),
-        _ => Opening::By(Side::A),
-    };
-    let end_together = one_in(rng, 6);
-    ConnectionPlan {
-        opens_at: START + magnitude(rng, 1_000, 500_000_000),
-        opening,
-        end_together,
-        ends: [draw_end(rng, end_together), draw_end(rng, end_together)],
-    }
-}
-
-fn draw_end(rng: &mut LabRng, polite: bool) -> EndPlan {
-    let bytes = match rng.below(10) {
-        0 => 0,
-        1..4 => rng.between(1, 200),
-        4..8 => magnitude_of(rng, 200, 20_000),
-        _ => magnitude_of(rng, 20_000, 150_000),
-    };
-    let ending = match rng.below(20) {
-        0 if !polite => Ending::CloseAfter(magnitude(rng, 100_000, 5_000_000_000)),
-        1 if !polite => Ending::AbortAfter(magnitude(rng, 100_000, 5_000_000_000)),
-        2..10 => Ending::Close,
-        _ => Ending::Shutdown,
-    };
-    EndPlan {
-        bytes,
-        // At least a hundredth at once, so that the number of calls stays small.
-        write_size: magnitude_of(rng, 1, 16_384).max(bytes / 100),
-        write_rest: draw_rest(rng),
-        read_size: magnitude_of(rng, 1, 65_536).max(512),
-        read_rest: draw_rest(rng),
-        nodelay: one_in(rng, 2),
-        ending,
-    }
-}
-
-fn draw_rest(rng: &mut LabRng) -> (Probability, Duration) {
-    let chance = if one_in(rng, 3) { Probability::percent(rng.below(40) as f64) } else { Probability::NEVER };
-    (chance, magnitude(rng, 100_000, 1_000_000_000))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use cauce_core::sysctl::Sysctls;
-
-    #[test]
-    fn a_seed_draws_one_plan() {
-        assert_eq!(format!("{:?}", WorldPlan::draw(5)), format!("{:?}", WorldPlan::draw(5)));
-        assert_ne!(format!("{:?}", WorldPlan::draw(5)), format!("{:?}", WorldPlan::draw(6)));
-    }
-
-    #[test]
-    fn every_setting_exists_and_takes_its_values() {
-        for (name, values) in SYSCTLS {
-            for value in *values {
-                assert_eq!(Sysctls::default().set(name, value), Ok(()), "{name} = {value}");
-            }
-        }
-    }
-
-    #[test]
-    fn magnitudes_stay_within_their_bounds_and_reach_both_ends() {
-        let mut rng = LabRng::new(1, 0);
-        let drawn: Vec<u64> = (0..20_000).map(|_| magnitude_of(&mut rng, 100, 10_000)).collect();
-        assert!(drawn.iter().all(|n| (100..=10_000).contains(n)));
-        let below = drawn.iter().filter(|n| **n < 1_000).count();
-        assert!((6_000..14_000).contains(&below), "{below}");
-        assert!(drawn.iter().any(|n| *n < 110) && drawn.iter().any(|n| *n > 9_000));
-    }
-
-    #[test]
-    fn simultaneous_opens_cross() {
-        for seed in 0..500 {
-            let plan = WorldPlan::draw(seed);
-            let one_way = plan.pair.delay.min(plan.pair.back.map_or(plan.pair.delay, |back| back.delay));
-            for connection in &plan.connections {
-                if let Opening::Simultaneous(later) = connection.opening {
-                    assert!(later < one_way);
-                }
-                assert!(!connection.end_together || connection.ends.iter().all(|end| !end.ending.is_rude()));
-            }
-        }
-    }
-}

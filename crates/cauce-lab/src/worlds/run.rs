@@ -3,7 +3,7 @@
 use super::plan::{ConnectionPlan, Opening, WorldPlan};
 use super::user::{Phase, Streams, User};
 use crate::faults::Outage;
-use crate::invariants::{self, Census};
+use crate::invariants::Census;
 use crate::model::{Stream, Violation};
 use crate::pair::{Pair, Side};
 use crate::report::Reached;
@@ -86,8 +86,8 @@ struct Connection {
 /// What a wake-up is for.
 const OPEN_A: u64 = 0;
 const OPEN_B: u64 = 1;
-const ACT_A: u64 = 2;
-const ACT_B: u64 = 3;
+/// Plus the end.
+const ACT: u64 = 2;
 const KEYS: u64 = 4;
 
 impl Run {
@@ -113,8 +113,9 @@ impl Run {
         Run { steps: 0, plan, pair, watch, connections, outcome: Outcome::default() }
     }
 
-    fn addr(&self, side: Side, port: u16) -> SocketAddr {
-        SocketAddr::new(if self.plan.ipv6 { side.ipv6() } else { side.ipv4() }, port)
+    /// Where an end of a connection listens or is bound.
+    fn addr(&self, index: usize, end: Side) -> SocketAddr {
+        self.plan.addressing.addr(self.connections[index].host(end), PORT + index as u16)
     }
 
     /// Lets everything happen. An error names the connection.
@@ -139,10 +140,11 @@ impl Run {
                 (self.connections[index].plan.opens_at, self.connections[index].plan.opening);
             let base = index as u64 * KEYS;
             match opening {
-                Opening::By(side) => {
-                    let at = self.addr(side.other(), PORT + index as u16);
-                    let family = invariants::family_of(at);
-                    let listener = self.pair.with(side.other(), |stack, _| -> Result<SocketId, Errno> {
+                Opening::By(end) => {
+                    let at = self.addr(index, end.other());
+                    let family = self.plan.addressing.family();
+                    let host = self.connections[index].host(end.other());
+                    let listener = self.pair.with(host, |stack, _| -> Result<SocketId, Errno> {
                         let id = stack.open(family)?;
                         stack.socket(id).bind(at)?;
                         stack.socket(id).listen(16)?;
@@ -150,7 +152,7 @@ impl Run {
                     });
                     let listener = listener.map_err(|errno| (index, unexpected("LISTEN", errno)))?;
                     self.connections[index].listener = Some(listener);
-                    self.pair.world().wake_at(opens_at, base + side as u64);
+                    self.pair.world().wake_at(opens_at, base + end as u64);
                 }
                 Opening::Simultaneous(later) => {
                     self.pair.world().wake_at(opens_at, base + OPEN_A);
@@ -169,13 +171,12 @@ impl Run {
         match self.pair.step() {
             Some(Happened::Woken(key)) => {
                 let index = (key / KEYS) as usize;
-                let side = Side::BOTH[(key % 2) as usize];
+                let end = Side::BOTH[(key % 2) as usize];
                 match key % KEYS {
-                    OPEN_A | OPEN_B => self.open(index, side)?,
-                    ACT_A | ACT_B => self.act(index, side)?,
-                    _ => {}
+                    OPEN_A | OPEN_B => self.open(index, end)?,
+                    _ => self.act(index, end)?,
                 }
-                self.events(side)
+                self.events(self.connections[index].host(end))
             }
             Some(Happened::Arrived(host) | Happened::Timeout(host)) => self.events(Side::BOTH[host.0]),
             None => Ok(()),
@@ -183,13 +184,15 @@ impl Run {
     }
 
     /// OPEN, active.
-    fn open(&mut self, index: usize, side: Side) -> Result<(), (usize, Violation)> {
-        let port = PORT + index as u16;
-        let (local, remote) = (self.addr(side, port), self.addr(side.other(), port));
-        let simultaneous = matches!(self.connections[index].plan.opening, Opening::Simultaneous(_));
-        let user = &mut self.connections[index].users[side as usize];
-        let opened = self.pair.with(side, |stack, now| {
-            let id = stack.open(invariants::family_of(remote))?;
+    fn open(&mut self, index: usize, end: Side) -> Result<(), (usize, Violation)> {
+        let (local, remote) = (self.addr(index, end), self.addr(index, end.other()));
+        let family = self.plan.addressing.family();
+        let connection = &mut self.connections[index];
+        let host = connection.host(end);
+        let simultaneous = matches!(connection.plan.opening, Opening::Simultaneous(_));
+        let user = &mut connection.users[end as usize];
+        let opened = self.pair.with(host, |stack, now| {
+            let id = stack.open(family)?;
             if simultaneous {
                 stack.socket(id).bind(local)?;
             }
@@ -201,31 +204,35 @@ impl Run {
             Ok(())
         });
         opened.map_err(|errno| (index, unexpected("OPEN", errno)))?;
-        self.outcome.connections += u64::from(!simultaneous || side == Side::A);
-        self.act(index, side)
+        self.outcome.connections += u64::from(!simultaneous || end == Side::A);
+        self.act(index, end)
     }
 
     /// Takes the events of one host to its users, until there are no more.
-    fn events(&mut self, side: Side) -> Result<(), (usize, Violation)> {
-        while let Some((id, _)) = self.pair.with(side, |stack, _| stack.poll_event()) {
+    fn events(&mut self, host: Side) -> Result<(), (usize, Violation)> {
+        while let Some((id, _)) = self.pair.with(host, |stack, _| stack.poll_event()) {
             for index in 0..self.connections.len() {
-                let connection = &mut self.connections[index];
-                let listens = matches!(connection.plan.opening, Opening::By(opener) if opener != side);
-                if listens && connection.listener == Some(id) {
-                    self.accept(index, side)?;
-                } else if connection.users[side as usize].socket == Some(id) {
-                    self.act(index, side)?;
+                for end in Side::BOTH {
+                    let connection = &self.connections[index];
+                    if connection.host(end) != host {
+                        continue;
+                    }
+                    if connection.listens(end) && connection.listener == Some(id) {
+                        self.accept(index, end)?;
+                    } else if connection.users[end as usize].socket == Some(id) {
+                        self.act(index, end)?;
+                    }
                 }
             }
         }
         Ok(())
     }
 
-    fn accept(&mut self, index: usize, side: Side) -> Result<(), (usize, Violation)> {
+    fn accept(&mut self, index: usize, end: Side) -> Result<(), (usize, Violation)> {
         let connection = &mut self.connections[index];
-        let Some(listener) = connection.listener else { return Ok(()) };
-        let user = &mut connection.users[side as usize];
-        let accepted = self.pair.with(side, |stack, now| {
+        let (Some(listener), host) = (connection.listener, connection.host(end)) else { return Ok(()) };
+        let user = &mut connection.users[end as usize];
+        let accepted = self.pair.with(host, |stack, now| {
             let id = stack.socket(listener).accept(now)?;
             let _ = stack.socket(listener).close(now);
             user.take(stack, now, id, Phase::Open);
@@ -236,21 +243,20 @@ impl Run {
             Err(Errno::EAGAIN) => return Ok(()),
             Err(errno) => return Err((index, unexpected("ACCEPT", errno))),
         }
-        self.act(index, side)
+        self.act(index, end)
     }
 
-    fn act(&mut self, index: usize, side: Side) -> Result<(), (usize, Violation)> {
+    fn act(&mut self, index: usize, end: Side) -> Result<(), (usize, Violation)> {
         let connection = &mut self.connections[index];
-        let wake = {
-            let (user, mut streams) = connection.end(side);
-            self.pair.with(side, |stack, now| user.act(stack, now, &mut streams)).map_err(|v| (index, v))?
-        };
-        if let Some(at) = wake {
-            self.pair.world().wake_at(at, index as u64 * KEYS + ACT_A + side as u64);
+        let host = connection.host(end);
+        let (user, mut streams) = connection.end(end);
+        let wake = self.pair.with(host, |stack, now| user.act(stack, now, &mut streams));
+        if let Some(at) = wake.map_err(|violation| (index, violation))? {
+            self.pair.world().wake_at(at, index as u64 * KEYS + ACT + end as u64);
         }
         if self.connections[index].lets_go() {
-            for side in Side::BOTH {
-                self.act(index, side)?;
+            for end in Side::BOTH {
+                self.act(index, end)?;
             }
         }
         Ok(())
@@ -323,6 +329,16 @@ impl Connection {
         let users = [user(a, to_a), user(b, to_b)];
         let streams = [Stream::new(rng.next_u64()), Stream::new(rng.next_u64())];
         Connection { plan, streams, users, listener: None }
+    }
+
+    /// The host of an end.
+    fn host(&self, end: Side) -> Side {
+        self.plan.hosts[end as usize]
+    }
+
+    /// Whether an end waits for the other to connect.
+    fn listens(&self, end: Side) -> bool {
+        self.plan.opening == Opening::By(end.other())
     }
 
     /// The user at one end and its streams.

@@ -6,6 +6,7 @@
 use super::plan::{EndPlan, Ending};
 use crate::model::{Stream, Violation};
 use crate::rng::LabRng;
+use bytes::Bytes;
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::SocketOption;
 use cauce_core::socket::readiness::Readiness;
@@ -39,6 +40,7 @@ pub(super) struct User {
     /// When the plan parts with the connection by force.
     leaves_at: Instant,
     rests: [Instant; 2],
+    rests_left: u32,
     rng: LabRng,
 }
 
@@ -48,6 +50,8 @@ pub(super) struct Streams<'a> {
     pub(super) receiving: &'a mut Stream,
 }
 
+/// A user rests so often at most, so that patience with a world need not be long.
+const MOST_RESTS: u32 = 20;
 const WRITING: usize = 0;
 const READING: usize = 1;
 
@@ -65,14 +69,20 @@ impl User {
             phase: Phase::Absent,
             leaves_at,
             rests: [Instant::ZERO; 2],
+            rests_left: MOST_RESTS,
             rng,
         }
     }
 
     /// Takes over a socket that connects or was accepted.
     pub(super) fn take(&mut self, stack: &mut Stack, now: Instant, id: SocketId, phase: Phase) {
-        // The option is valid in every state.
-        let _ = stack.socket(id).set_option(now, SocketOption::NoDelay(self.plan.nodelay));
+        let keepalive =
+            [SocketOption::KeepAlive(true), SocketOption::KeepIdle(1), SocketOption::KeepInterval(2)];
+        let keepalive = keepalive.into_iter().filter(|_| self.plan.keepalive);
+        for option in keepalive.chain([SocketOption::NoDelay(self.plan.nodelay)]) {
+            // These options are valid in every state.
+            let _ = stack.socket(id).set_option(now, option);
+        }
         self.socket = Some(id);
         self.phase = phase;
     }
@@ -172,7 +182,8 @@ impl User {
     /// Rests with the planned chance. True when resting.
     fn rest(&mut self, now: Instant, which: usize) -> bool {
         let (chance, span) = [self.plan.write_rest, self.plan.read_rest][which];
-        if self.rng.chance(chance) {
+        if self.rests_left > 0 && self.rng.chance(chance) {
+            self.rests_left -= 1;
             self.rests[which] = now + span;
         }
         self.rests[which] > now
@@ -191,7 +202,7 @@ impl User {
             let left = self.plan.bytes - streams.sending.sent();
             buffer.resize(self.plan.write_size.min(left) as usize, 0);
             streams.sending.next_bytes(&mut buffer);
-            match stack.socket(id).send(now, &buffer) {
+            match self.send(stack, now, id, &buffer) {
                 Ok(0) => return Err(Some(Violation::Other("SEND took nothing and did not say why".into()))),
                 Ok(count) => streams.sending.accepted(count, buffer.len()).map_err(Some)?,
                 Err(Errno::EAGAIN) => return Ok(()),
@@ -207,6 +218,47 @@ impl User {
         Ok(())
     }
 
+    /// SEND, in one of its forms.
+    fn send(&mut self, stack: &mut Stack, now: Instant, id: SocketId, data: &[u8]) -> Result<usize, Errno> {
+        let more = self.rng.chance(self.plan.more);
+        let mut socket = stack.socket(id);
+        if self.plan.zero_copy {
+            socket.send_bytes(now, &mut Bytes::copy_from_slice(data))
+        } else if more {
+            socket.send_more(now, data)
+        } else {
+            socket.send(now, data)
+        }
+    }
+
+    /// RECEIVE, in one of its forms.
+    fn receive(&mut self, stack: &mut Stack, now: Instant, id: SocketId) -> Result<Bytes, Errno> {
+        let mut socket = stack.socket(id);
+        let most = self.plan.read_size as usize;
+        if self.plan.zero_copy {
+            return socket.recv_bytes(now, most);
+        }
+        let mut buffer = vec![0; most];
+        let count = socket.recv(now, &mut buffer)?;
+        buffer.truncate(count);
+        Ok(buffer.into())
+    }
+
+    /// RECEIVE without taking: what is seen is what comes next.
+    fn peek(
+        &self,
+        stack: &mut Stack,
+        now: Instant,
+        id: SocketId,
+        streams: &Streams<'_>,
+    ) -> Result<Result<(), Violation>, Errno> {
+        let mut buffer = vec![0; self.plan.read_size as usize];
+        let count = stack.socket(id).peek(now, &mut buffer)?;
+        buffer.truncate(count);
+        let mut seen = streams.receiving.clone();
+        Ok(if count == 0 { seen.deliver_end() } else { seen.deliver(&buffer) })
+    }
+
     /// Receives until nothing is left, the stream has ended or a rest begins.
     fn read(
         &mut self,
@@ -215,14 +267,16 @@ impl User {
         id: SocketId,
         streams: &mut Streams<'_>,
     ) -> Result<(), Option<Violation>> {
-        let mut buffer = vec![0; self.plan.read_size as usize];
         while self.rests[READING] <= now && !streams.receiving.is_end_seen() {
-            match stack.socket(id).recv(now, &mut buffer) {
-                Ok(0) => streams.receiving.deliver_end().map_err(Some)?,
-                Ok(count) => {
-                    let Some(bytes) = buffer.get(..count) else { return Err(Some(Violation::Greedy)) };
-                    streams.receiving.deliver(bytes).map_err(Some)?;
-                }
+            let seen = if self.plan.peeks { self.peek(stack, now, id, streams) } else { Ok(Ok(())) };
+            let received = match seen {
+                Ok(seen) => seen.map(|()| self.receive(stack, now, id)).map_err(Some)?,
+                // A look takes the error away, as a read would.
+                Err(error) => Err(error),
+            };
+            match received {
+                Ok(bytes) if bytes.is_empty() => streams.receiving.deliver_end().map_err(Some)?,
+                Ok(bytes) => streams.receiving.deliver(&bytes).map_err(Some)?,
                 Err(Errno::EAGAIN) => return Ok(()),
                 Err(error) => {
                     self.fail(stack, now, id, error, streams);
