@@ -132,7 +132,10 @@ impl Recovery {
         if first || fl.pending == Some(RecoveryTimer::Tlp) {
             timers::rearm_rto(&self.base, fl, now);
         }
-        if let Some(deadline) = tlp::probe_deadline(&self.base, fl, settings, now, false) {
+        // A handshake has no tail to probe: its time-out alone repeats the SYN.
+        if control != Control::SYN
+            && let Some(deadline) = tlp::probe_deadline(&self.base, fl, settings, now, false)
+        {
             fl.pending = Some(RecoveryTimer::Tlp);
             fl.deadline = deadline;
         }
