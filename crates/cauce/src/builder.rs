@@ -12,10 +12,12 @@ use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::{Profile, Sysctls};
 use cauce_core::time::Instant;
 use cauce_device::Device;
+use cauce_device::wrap::pcap::{Pcap, PcapFile};
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Describes a [`Netstack`]. What is wrong with the description is told by [`NetstackBuilder::build`].
 ///
@@ -43,6 +45,7 @@ pub struct NetstackBuilder {
     clock: Option<Clock>,
     foreign: Option<ForeignHandler>,
     name: String,
+    capture: Option<PcapFile>,
     wrong: Option<io::Error>,
 }
 
@@ -58,6 +61,7 @@ impl NetstackBuilder {
             clock: None,
             foreign: None,
             name: "dev0".into(),
+            capture: None,
             wrong: None,
         }
     }
@@ -176,6 +180,22 @@ impl NetstackBuilder {
         self
     }
 
+    /// Writes every packet to a pcapng file, as it would look on a wire: super-packets cut, checksums
+    /// complete. Several netstacks may write to one file.
+    ///
+    /// ```
+    /// use cauce::device::wrap::pcap::PcapFile;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # let (device, _wire) = cauce::device::pipe(Default::default());
+    /// let file = PcapFile::new(Vec::new())?;
+    /// let builder = cauce::Netstack::builder().address("10.0.0.1/24").capture(&file);
+    /// # builder.device(device).build()?; Ok(()) }
+    /// ```
+    pub fn capture(mut self, file: &PcapFile) -> Self {
+        self.capture = Some(file.clone());
+        self
+    }
+
     /// Where packets go that are not TCP's business: UDP, ICMP that concerns no connection, other
     /// protocols. Each arrives whole, from its IP header on. Without a handler they are dropped.
     ///
@@ -256,6 +276,10 @@ impl NetstackBuilder {
         }
         let runtime = tokio::runtime::Handle::try_current().map_err(io::Error::other)?;
         let device = self.device.take().ok_or_else(|| invalid("a netstack needs a device"))?;
+        let device: Box<dyn Device> = match self.capture.take() {
+            Some(file) => Box::new(Pcap::new(device, &self.name, &file, since_unix_epoch)),
+            None => device,
+        };
         let rng = match self.rng.take() {
             Some(rng) => rng,
             None => unpredictable()?,
@@ -300,6 +324,11 @@ impl NetstackBuilder {
         }
         Ok(())
     }
+}
+
+/// What captures are dated with.
+fn since_unix_epoch() -> Duration {
+    UNIX_EPOCH.elapsed().unwrap_or_default()
 }
 
 impl fmt::Debug for NetstackBuilder {

@@ -41,6 +41,8 @@ async fn connecting_fails_as_the_kernel_fails() -> io::Result<()> {
     let timed_out = left.connect("10.0.0.9:80").await.unwrap_err();
     assert_eq!(timed_out.kind(), ErrorKind::TimedOut);
     assert_eq!(left.sockets(), 0, "attempts leave nothing behind");
+    assert_eq!(left.counters().get(Counter::TCPSynRetrans), 1, "one SYN more, by the time-out alone");
+    assert_eq!(left.counters().get(Counter::TCPLossProbes), 0);
     assert_eq!(left.counters().get(Counter::AttemptFails), 2);
     Ok(())
 }

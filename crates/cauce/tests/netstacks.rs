@@ -157,3 +157,40 @@ async fn an_mtu_of_ones_own_limits_every_packet() -> io::Result<()> {
     server.read_exact(&mut vec![0; 50_000]).await?;
     Ok(())
 }
+
+/// A file that can be looked at.
+#[derive(Clone, Default)]
+struct Shared(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Shared {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn a_capture_has_what_crossed_the_device() -> io::Result<()> {
+    let bytes = Shared::default();
+    let file = cauce::device::wrap::pcap::PcapFile::new(bytes.clone())?;
+    let (left, right) = pipe(PipeOptions::default());
+    let a = Netstack::builder()
+        .address("10.0.0.1/24")
+        .interface_name("left")
+        .capture(&file)
+        .device(left)
+        .build()?;
+    let b = Netstack::builder().address("10.0.0.2/24").device(right).build()?;
+    let listener = b.bind("10.0.0.2:80").await?;
+    let mut client = a.connect("10.0.0.2:80").await?;
+    client.write_all(b"to be found in the capture").await?;
+    listener.accept().await?.0.read_exact(&mut [0; 26]).await?;
+    file.flush()?;
+    let written = bytes.0.lock().unwrap().clone();
+    let holds = |what: &[u8]| written.windows(what.len()).any(|part| part == what);
+    assert!(holds(b"left") && holds(b"to be found in the capture"));
+    Ok(())
+}
