@@ -1,0 +1,6 @@
+#!/usr/bin/env bash
+# budget: 240
+# 20,000 random worlds between two stacks of ours keep the invariants; a failure prints the seed that repeats it.
+set -euo pipefail
+export CAUCE_WORLDS=20000
+exec cargo test --locked -p cauce-lab --test worlds -- --nocapture
