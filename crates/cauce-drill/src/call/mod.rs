@@ -1,4 +1,4 @@
-//! System calls as data: what is asked ([`Call`]), what came ([`Outcome`]), what was wanted ([`Wanted`]).
+//! System calls as data: what is asked ([`Call`]), what came ([`Outcome`]), what was wanted (`Wanted`).
 //!
 //! A script's call is lowered once, before the script runs, so that a misspelt symbol is refused at its place
 //! and not in the middle of a run. Descriptors stay the script's own until the engine maps them.
