@@ -21,7 +21,7 @@ fn main() -> std::process::ExitCode {
     }
     let summary = run_files(&options, |report| {
         println!("{:11} {}", report.verdict(), report.path.display());
-        if let Err(diagnostic) = &report.result {
+        if let (Err(diagnostic), None) = (&report.result, &report.known) {
             println!("{diagnostic}\n");
         }
     });

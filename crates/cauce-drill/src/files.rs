@@ -8,6 +8,7 @@ use std::{fs, thread};
 use crate::against::core::Core;
 use crate::against::kernel::Kernel;
 use crate::diagnostic::{Diagnostic, Kind, Source};
+use crate::expectations::Expectations;
 use crate::parser::{self, Given};
 use crate::run::Checked;
 use crate::settings::Settings;
@@ -23,7 +24,7 @@ pub enum Against {
 }
 
 /// How scripts are run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Options {
     /// Scripts, and directories that are searched for `*.pkt`.
     pub paths: Vec<PathBuf>,
@@ -35,12 +36,21 @@ pub struct Options {
     pub definitions: BTreeMap<String, String>,
     /// How many run at a time; at least one does.
     pub jobs: usize,
+    /// What is known to fail.
+    pub expectations: Expectations,
 }
 
 impl Options {
     /// Runs `paths` against `against`, one after the other, with nothing overridden.
     pub fn new(paths: Vec<PathBuf>, against: Against) -> Options {
-        Options { paths, against, overrides: Vec::new(), definitions: BTreeMap::new(), jobs: 1 }
+        Options {
+            paths,
+            against,
+            overrides: Vec::new(),
+            definitions: BTreeMap::new(),
+            jobs: 1,
+            expectations: Expectations::default(),
+        }
     }
 }
 
@@ -51,13 +61,17 @@ pub struct Report {
     pub path: PathBuf,
     /// `Ok`, or what stopped it.
     pub result: Result<(), Box<Diagnostic>>,
+    /// Why it was expected to fail.
+    pub known: Option<String>,
 }
 
 impl Report {
-    /// `ok`, `FAILED` or `unsupported`.
+    /// `ok`, `FAILED`, `unsupported`, `known` (it fails, as was expected) or `PASSED` (which was not).
     pub fn verdict(&self) -> &'static str {
         match &self.result {
+            Ok(()) if self.known.is_some() => "PASSED",
             Ok(()) => "ok",
+            Err(_) if self.known.is_some() => "known",
             Err(diagnostic) if diagnostic.kind == Kind::Unsupported => "unsupported",
             Err(_) => "FAILED",
         }
@@ -81,9 +95,15 @@ impl Summary {
         self.count("ok")
     }
 
-    /// Scripts that could not be read, or in which something was not as expected.
+    /// Scripts that could not be read, or in which something was not as expected; and those that pass although
+    /// they are listed as failing.
     pub fn failed(&self) -> usize {
-        self.count("FAILED")
+        self.count("FAILED") + self.count("PASSED")
+    }
+
+    /// Scripts that fail as was expected.
+    pub fn known(&self) -> usize {
+        self.count("known")
     }
 
     /// Scripts that ask for what the target does not have.
@@ -94,6 +114,9 @@ impl Summary {
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.known() > 0 {
+            write!(f, "{} known to fail; ", self.known())?;
+        }
         write!(f, "{} passed, {} failed, {} unsupported", self.passed(), self.failed(), self.unsupported())
     }
 }
@@ -113,7 +136,7 @@ pub fn run_files(options: &Options, each: impl Fn(&Report) + Sync) -> Summary {
         if let Err(error) = collect(path, &mut scripts) {
             let title = format!("{}: {error}", path.display());
             let diagnostic = Diagnostic::without_source(Kind::Script, title);
-            reports.push(Report { path: path.clone(), result: Err(Box::new(diagnostic)) });
+            reports.push(Report { path: path.clone(), result: Err(Box::new(diagnostic)), known: None });
             if let Some(report) = reports.last() {
                 each(report);
             }
@@ -125,7 +148,8 @@ pub fn run_files(options: &Options, each: impl Fn(&Report) + Sync) -> Summary {
         for _ in 0..options.jobs.clamp(1, scripts.len().max(1)) {
             scope.spawn(|| {
                 while let Some(path) = scripts.get(next.fetch_add(1, std::sync::atomic::Ordering::SeqCst)) {
-                    let report = Report { path: path.clone(), result: run_file(path, options) };
+                    let known = options.expectations.reason(path).map(str::to_owned);
+                    let report = Report { path: path.clone(), result: run_file(path, options), known };
                     each(&report);
                     if let Ok(mut done) = done.lock() {
                         done.push(report);

@@ -10,6 +10,7 @@ pub mod ast;
 pub mod call;
 mod diagnostic;
 mod expect;
+mod expectations;
 mod files;
 mod packet;
 pub mod parser;
@@ -19,6 +20,7 @@ mod sys;
 mod target;
 
 pub use diagnostic::{Diagnostic, Kind, Source};
+pub use expectations::Expectations;
 pub use files::{Against, Options, Report, Summary, check, run_files};
 pub use run::Checked;
 pub use settings::{IpMode, Settings};

@@ -70,12 +70,13 @@ fn answered(result: i64, answer: impl FnOnce() -> Answer) -> Outcome {
     if result < 0 { Outcome::failed(last_errno()) } else { Outcome::with(result, answer()) }
 }
 
-/// Makes the call.
+/// Makes the call. Descriptors are made close-on-exec, lest a command that another script starts keeps a socket
+/// open that this one closes.
 pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
     match call {
         Call::Socket { domain, kind, protocol } => {
             // SAFETY: no pointers.
-            outcome(i64::from(unsafe { libc::socket(*domain, *kind, *protocol) }))
+            outcome(i64::from(unsafe { libc::socket(*domain, *kind | libc::SOCK_CLOEXEC, *protocol) }))
         }
         Call::Bind { fd, address } => {
             let name = sockaddr(*address, names);
@@ -146,12 +147,14 @@ pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
         Call::Pipe { flags } => {
             let mut ends = [0i32; 2];
             // SAFETY: the kernel writes two ints.
-            let result = unsafe { libc::pipe2(ends.as_mut_ptr(), flags.unwrap_or(0)) };
+            let result = unsafe { libc::pipe2(ends.as_mut_ptr(), flags.unwrap_or(0) | libc::O_CLOEXEC) };
             answered(i64::from(result), || Answer::Pipe(i64::from(ends[0]), i64::from(ends[1])))
         }
         Call::Open { path, flags } => match CString::new(path.as_str()) {
             // SAFETY: a C string that lives on; the mode counts only with O_CREAT.
-            Ok(path) => outcome(i64::from(unsafe { libc::open(path.as_ptr(), *flags, 0o600) })),
+            Ok(path) => {
+                outcome(i64::from(unsafe { libc::open(path.as_ptr(), *flags | libc::O_CLOEXEC, 0o600) }))
+            }
             Err(_) => Outcome::failed(libc::EINVAL),
         },
     }
@@ -161,7 +164,9 @@ fn accept(fd: Fd, flags: Option<i32>) -> Outcome {
     let mut bytes = [0u8; 128];
     let mut len = bytes.len() as u32;
     // SAFETY: the kernel writes at most `len` bytes of the address and the length itself.
-    let result = unsafe { libc::accept4(fd as i32, bytes.as_mut_ptr().cast(), &mut len, flags.unwrap_or(0)) };
+    let result = unsafe {
+        libc::accept4(fd as i32, bytes.as_mut_ptr().cast(), &mut len, flags.unwrap_or(0) | libc::SOCK_CLOEXEC)
+    };
     answered(i64::from(result), || peer_of(&bytes).map_or(Answer::Nothing, Answer::Peer))
 }
 
@@ -230,7 +235,8 @@ fn epoll(call: &Call) -> Outcome {
             // SAFETY: no pointers.
             let result = unsafe {
                 match flags {
-                    Some(flags) => libc::epoll_create1(*flags),
+                    Some(flags) => libc::epoll_create1(*flags | libc::EPOLL_CLOEXEC),
+                    None if *size > 0 => libc::epoll_create1(libc::EPOLL_CLOEXEC),
                     None => libc::epoll_create(*size),
                 }
             };

@@ -1,0 +1,111 @@
+//! What is known to fail: a list of `glob = "reason"`. A listed script that passes is a failure of the run, so
+//! that the list only shrinks.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// The list.
+#[derive(Debug, Default)]
+pub struct Expectations {
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    glob: String,
+    reason: String,
+    used: AtomicBool,
+}
+
+impl Expectations {
+    /// Reads a list: a TOML table of globs and reasons. `*` stands for any text, `?` for one character; a glob
+    /// matches the end of a path, from a directory's name on.
+    ///
+    /// # Errors
+    /// What is wrong with the text, with its line and column.
+    ///
+    /// ```
+    /// use cauce_drill::Expectations;
+    ///
+    /// let list = Expectations::parse(r#""send/*.pkt" = "P-067: not yet""#).unwrap();
+    /// assert_eq!(list.reason("scripts/send/zero.pkt".as_ref()), Some("P-067: not yet"));
+    /// assert_eq!(list.reason("scripts/resend/zero.pkt".as_ref()), None);
+    /// ```
+    pub fn parse(text: &str) -> Result<Expectations, String> {
+        let table: toml::Table = toml::from_str(text).map_err(|error| error.to_string())?;
+        let mut entries = Vec::new();
+        for (glob, reason) in table {
+            let toml::Value::String(reason) = reason else {
+                return Err(format!("the reason of `{glob}` must be a string"));
+            };
+            if reason.trim().is_empty() {
+                return Err(format!("`{glob}` needs a reason"));
+            }
+            entries.push(Entry { glob, reason, used: AtomicBool::new(false) });
+        }
+        Ok(Expectations { entries })
+    }
+
+    /// Why the script at `path` is expected to fail.
+    pub fn reason(&self, path: &Path) -> Option<&str> {
+        let path = path.to_string_lossy();
+        let entry = self.entries.iter().find(|entry| matches_end(&entry.glob, &path))?;
+        entry.used.store(true, Ordering::Relaxed);
+        Some(&entry.reason)
+    }
+
+    /// Globs that no script was asked about that they match.
+    pub fn unused(&self) -> Vec<&str> {
+        let unused = self.entries.iter().filter(|entry| !entry.used.load(Ordering::Relaxed));
+        unused.map(|entry| entry.glob.as_str()).collect()
+    }
+}
+
+/// Does `glob` match `path`, or what follows one of its slashes?
+fn matches_end(glob: &str, path: &str) -> bool {
+    let starts = std::iter::once(0).chain(path.match_indices('/').map(|(at, _)| at + 1));
+    starts
+        .into_iter()
+        .any(|start| path.get(start..).is_some_and(|tail| matches(glob.as_bytes(), tail.as_bytes())))
+}
+
+/// Goes back to the last `*` only, which is enough for globs.
+fn matches(glob: &[u8], text: &[u8]) -> bool {
+    let (mut g, mut t, mut star) = (0, 0, None);
+    while t < text.len() {
+        match glob.get(g) {
+            Some(b'*') => {
+                star = Some((g, t));
+                g += 1;
+            }
+            Some(c) if *c == b'?' || Some(c) == text.get(t) => (g, t) = (g + 1, t + 1),
+            _ => match star {
+                Some((at, from)) => {
+                    star = Some((at, from + 1));
+                    (g, t) = (at + 1, from + 1);
+                }
+                None => return false,
+            },
+        }
+    }
+    glob.get(g..).is_some_and(|rest| rest.iter().all(|c| *c == b'*'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn globs() {
+        assert!(matches(b"a*b?c", b"axxbyc") && !matches(b"a*b?c", b"axxbc"));
+        assert!(matches(b"*", b"") && matches(b"**a", b"bba") && !matches(b"a", b""));
+    }
+
+    #[test]
+    fn reasons_are_needed() {
+        assert!(Expectations::parse("\"a.pkt\" = \"\"").unwrap_err().contains("needs a reason"));
+        assert!(Expectations::parse("\"a.pkt\" = 1").is_err());
+        let list = Expectations::parse("\"a.pkt\" = \"x\"").unwrap();
+        assert_eq!(list.unused(), ["a.pkt"]);
+    }
+}
