@@ -1,12 +1,16 @@
 //! The command line.
 
-use crate::{completions, demo, man};
+use crate::{completions, demo, man, nc, up};
 use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
   cauce demo                            a file both ways over an emulated path, no privileges needed
   cauce demo --loss 5% --reorder 10%    the same over a bad path
+  sudo cauce up --tun cauce0 --host 10.9.0.1/24 --addr 10.9.0.2 --serve .
+                                        curl http://10.9.0.2/ then lists this directory
+  sudo cauce nc --tun cauce0 --host 10.9.0.1/24 --addr 10.9.0.2 10.9.0.1 22
+                                        our TCP talks to a service of this host
   cauce completions bash                completions for the shell
   cauce man                             this help as man pages
 
@@ -26,6 +30,10 @@ pub struct Cli {
 pub enum Command {
     /// Move a file both ways over an emulated path, in virtual time.
     Demo(Box<demo::Args>),
+    /// Run a stack on a TUN device or an Ethernet interface, with services for the programs of this host.
+    Up(Box<up::Args>),
+    /// Copy stdin to a peer and what it sends to stdout, on a stack of its own.
+    Nc(Box<nc::Args>),
     /// Print completions for a shell.
     Completions(completions::Args),
     /// Print the man page, or write all of them to a directory.

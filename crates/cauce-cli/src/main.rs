@@ -7,8 +7,11 @@ mod cli;
 mod completions;
 mod demo;
 mod man;
+mod nc;
+mod network;
 mod settings;
 mod units;
+mod up;
 
 use clap::Parser;
 use cli::{Cli, Command};
@@ -18,6 +21,8 @@ use std::process::ExitCode;
 fn main() -> ExitCode {
     let result = match Cli::parse().command {
         Command::Demo(args) => demo::run(&args),
+        Command::Up(args) => up::run(&args),
+        Command::Nc(args) => nc::run(&args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     };

@@ -4,7 +4,7 @@ mod common;
 
 use common::{cauce, failure, scratch, success};
 
-const COMMANDS: [&str; 3] = ["demo", "completions", "man"];
+const COMMANDS: [&str; 5] = ["demo", "up", "nc", "completions", "man"];
 
 #[test]
 fn help_teaches_with_examples() {
@@ -52,6 +52,37 @@ fn wrong_options_say_what_is_allowed() {
         for part in parts {
             assert!(text.contains(part), "`{part}` is missing in\n{text}");
         }
+    }
+    for (args, parts) in [
+        (&["up"][..], &["--addr", "--tun"][..]),
+        (
+            &["up", "--tun", "t0", "--af-packet", "e0", "--addr", "10.9.0.2"],
+            &["--tun", "--af-packet", "cannot"],
+        ),
+        (&["up", "--tun", "a-name-too-long-0", "--addr", "10.9.0.2"], &["`a-name-too-long-0`", "1 to 15"]),
+        (&["up", "--tun", "t0", "--host", "10.9.0.1", "--addr", "10.9.0.2"], &["--host", "10.9.0.1/24"]),
+        (&["up", "--tun", "t0", "--addr", "10.9.0.300"], &["--addr", "`10.9.0.300`", "10.9.0.2/24"]),
+        (&["up", "--tun", "t0", "--addr", "10.9.0.2", "--queues", "17"], &["--queues", "1..=16"]),
+        (&["up", "--tun", "t0", "--addr", "10.9.0.2", "--echo", "0"], &["--echo", "1..=65535"]),
+        (&["up", "--tun", "t0", "--addr", "10.9.0.2", "--http-port", "8080"], &["--serve"]),
+        (&["nc", "--tun", "t0", "--addr", "10.9.0.2"], &["HOST PORT"]),
+    ] {
+        let text = failure(cauce().args(args), 2);
+        for part in parts {
+            assert!(text.contains(part), "`{part}` is missing in\n{text}");
+        }
+    }
+    for (args, part) in [
+        (
+            &["up", "--tun", "t0", "--addr", "10.9.0.2", "--serve", "/no/such/directory"][..],
+            "/no/such/directory",
+        ),
+        (&["nc", "--tun", "t0", "--addr", "10.9.0.2", "10.9.0.1"], "HOST and PORT"),
+        (&["nc", "--tun", "t0", "--addr", "10.9.0.2", "10.9.0.1", "ssh"], "1 to 65535"),
+        (&["nc", "--tun", "t0", "--addr", "10.9.0.2", "localhost", "22"], "`localhost`"),
+    ] {
+        let text = failure(cauce().args(args), 1);
+        assert!(text.contains(part), "`{part}` is missing in\n{text}");
     }
     let text = failure(cauce().args(["demo", "--ipv6", "--mtu", "1000"]), 1);
     assert!(text.contains("1280"), "{text}");

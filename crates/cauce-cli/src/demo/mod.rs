@@ -31,8 +31,9 @@ Examples:
   cauce demo --sysctl tcp_sack=0 --loss 1%        what SACK is worth
   cauce demo --pcap demo.pcapng                   its packets, for Wireshark
 
-Rates are written as in tc(8): 100mbit, 1gbit. Sizes count by 1024: 64k, 16m. The exit status is 0 only if
-everything arrived intact. Everything on stdout depends on the options alone: the same seed repeats it.";
+Rates are written as in tc(8): 100mbit, 1gbit. Sizes count by 1024: 64k, 16m. The exit status is
+0 only if everything arrived intact. What is on stdout depends on the options alone: the same
+seed repeats it byte for byte.";
 
 /// What `demo` is told.
 #[derive(Debug, clap::Args)]
