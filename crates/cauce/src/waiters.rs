@@ -1,13 +1,14 @@
 //! Who waits for which socket.
 //!
 //! As in tokio, a `poll_*` method keeps the waker of the last caller of its direction, while any number of
-//! tasks may wait in the asynchronous methods that take `&self`. A socket that nobody waits for costs one
-//! empty slot.
+//! tasks may wait in the asynchronous methods that take `&self`. A socket that nobody waits for costs
+//! nothing.
 
 use cauce_core::socket::SocketId;
 use cauce_core::socket::readiness::Readiness;
-use slotmap::SecondaryMap;
+use slotmap::SparseSecondaryMap;
 use smallvec::SmallVec;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::task::Waker;
 
 /// Wakers to be woken once no lock is held.
@@ -46,8 +47,14 @@ struct Slot {
     read: Option<Waker>,
     write: Option<Waker>,
     /// Boxed, so that a socket without such waiters pays one pointer.
-    #[expect(clippy::box_collection, reason = "three words would be paid by every idle socket")]
+    #[expect(clippy::box_collection, reason = "three words would be paid by every waiting socket")]
     shared: Option<Box<Vec<Shared>>>,
+}
+
+impl Slot {
+    fn is_empty(&self) -> bool {
+        self.read.is_none() && self.write.is_none() && self.shared.is_none()
+    }
 }
 
 #[derive(Debug)]
@@ -57,10 +64,31 @@ struct Shared {
     waker: Waker,
 }
 
+/// Spreads the indexes of sockets, which are small numbers that no peer chooses.
+#[derive(Default)]
+struct IndexHasher(u64);
+
+impl Hasher for IndexHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|&byte| self.write_u32(byte.into()));
+    }
+
+    fn write_u32(&mut self, index: u32) {
+        // Fibonacci hashing: the table looks at the highest and at the lowest bits.
+        let product = (self.0 ^ u64::from(index)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.0 = product ^ product >> 32;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The wakers of all sockets of a stack.
 #[derive(Debug, Default)]
 pub(crate) struct Waiters {
-    slots: SecondaryMap<SocketId, Slot>,
+    /// Only of sockets that somebody waits for.
+    slots: SparseSecondaryMap<SocketId, Slot, BuildHasherDefault<IndexHasher>>,
     next_ticket: u32,
 }
 
@@ -106,6 +134,13 @@ impl Waiters {
                 slot.shared = None;
             }
         }
+        self.drop_if_empty(id);
+    }
+
+    fn drop_if_empty(&mut self, id: SocketId) {
+        if self.slots.get(id).is_some_and(Slot::is_empty) {
+            self.slots.remove(id);
+        }
     }
 
     /// Moves the wakers of those who waited for `ready` to `list`.
@@ -125,6 +160,7 @@ impl Waiters {
                 slot.shared = None;
             }
         }
+        self.drop_if_empty(id);
     }
 
     /// Moves every waker to `list`: the stack is going down.
@@ -196,11 +232,12 @@ mod tests {
         waiters.join(id, &mut ticket, WRITE_BITS, &waker);
         assert_eq!(first, ticket, "renewed, not added");
         waiters.leave(id, ticket.unwrap());
+        assert!(waiters.slots.is_empty());
         let mut list = WakeList::new();
         waiters.collect_all(&mut list);
         assert!(list.is_empty());
         assert_eq!(count.0.load(Ordering::Relaxed), 0);
-        assert!(std::mem::size_of::<Slot>() <= 40, "an idle socket pays for its slot");
+        assert!(std::mem::size_of::<Slot>() <= 40, "a waiting socket pays for its slot");
     }
 
     #[test]
