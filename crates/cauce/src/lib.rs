@@ -41,6 +41,7 @@ mod listener;
 mod netstack;
 mod packet_channel;
 mod pair;
+mod port;
 mod shard;
 mod socket;
 mod split;

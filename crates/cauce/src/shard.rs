@@ -9,9 +9,10 @@
 
 use crate::clock::Clock;
 use crate::error::ENETDOWN;
+use crate::port::Port;
 use crate::timer::Timer;
 use crate::waiters::{Waiters, WakeList, wake_all};
-use cauce_core::batch::{Batch, Token, Transmit};
+use cauce_core::batch::Transmit;
 use cauce_core::frame::Frame;
 use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
@@ -23,8 +24,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::task::Waker;
 use tokio::sync::Notify;
 
-/// Entries that wait for the device at most; the engine keeps the rest.
-const BATCH: usize = 64;
 /// How often one holder of the device goes back to the engine before it leaves the rest to the driver.
 const ROUNDS: usize = 16;
 
@@ -77,35 +76,6 @@ impl Core {
     }
 }
 
-/// The device and what waits for it.
-pub(crate) struct Port {
-    /// `None` once the netstack was shut down.
-    pub(crate) device: Option<Box<dyn Device>>,
-    batch: Batch,
-    sent: Vec<Token>,
-    /// The device refused the front of the batch: the driver waits until it is writable.
-    pub(crate) blocked: bool,
-    last_counters: DeviceCounters,
-}
-
-impl Port {
-    /// Hands the batch to the device; without one it is lost.
-    fn transmit(&mut self) -> io::Result<()> {
-        let Some(device) = &mut self.device else {
-            while self.batch.pop().is_some() {}
-            return Ok(());
-        };
-        device.transmit(&mut self.batch, &mut self.sent)?;
-        self.blocked = !self.batch.is_empty();
-        Ok(())
-    }
-
-    /// Takes what has arrived.
-    fn receive(&mut self, budget: usize, into: &mut Vec<Frame>) -> io::Result<usize> {
-        self.device.as_mut().map_or(Ok(0), |device| device.receive(budget, into))
-    }
-}
-
 /// What one who held the device leaves to the driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Left {
@@ -149,16 +119,9 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shard {
     pub(crate) fn new(stack: Stack, device: Box<dyn Device>, clock: Clock) -> io::Result<Shard> {
         let core = Core { stack, waiters: Waiters::default(), down: None, stopping: false, idle: Vec::new() };
-        let port = Port {
-            device: Some(device),
-            batch: Batch::new(BATCH),
-            sent: Vec::new(),
-            blocked: false,
-            last_counters: DeviceCounters::default(),
-        };
         Ok(Shard {
             core: Mutex::new(core),
-            port: Mutex::new(port),
+            port: Mutex::new(Port::new(device)),
             dirty: AtomicBool::new(false),
             timer: Timer::new()?,
             clock,
@@ -282,9 +245,7 @@ impl Shard {
 
     fn device_failed(&self, port: &mut Port, error: &io::Error, wakers: &mut WakeList) {
         tracing::error!(%error, "the device of a netstack failed");
-        if let Some(device) = port.device.take() {
-            port.last_counters = device.counters();
-        }
+        port.give_up();
         let mut core = self.core();
         core.stopping = true;
         core.go_down(wakers);
@@ -335,8 +296,7 @@ impl Shard {
     }
 
     pub(crate) fn device_counters(&self) -> DeviceCounters {
-        let port = self.port();
-        port.device.as_ref().map_or(port.last_counters, |device| device.counters())
+        self.port().counters()
     }
 
     /// The driver is to be woken by `waker`.
@@ -373,9 +333,7 @@ impl Shard {
         core.settle(Some(&mut port), now, &mut wakers);
         drop(core);
         self.carry(&mut port, &mut wakers);
-        if let Some(device) = port.device.take() {
-            port.last_counters = device.counters();
-        }
+        port.give_up();
         drop(port);
         wake_all(&mut wakers);
     }

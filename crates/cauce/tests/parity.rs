@@ -1,5 +1,5 @@
 //! The same source text compiles against `tokio::net` and against this crate: only the places where an
-//! address is bound, connected or a socket is made know the netstack. Nothing here runs.
+//! address is bound, connected or a socket is made know the netstack. Almost nothing here runs.
 
 #![allow(dead_code, reason = "to compile is the test")]
 
@@ -178,3 +178,26 @@ mod our_names {
 
 parity!(kernel, super::kernel_names, (), alone);
 parity!(ours, super::our_names, cauce::Netstack, with_netstack);
+
+#[test]
+fn everything_may_cross_threads() {
+    fn assert<T: Send + Sync + Unpin + std::fmt::Debug>() {}
+    assert::<cauce::Netstack>();
+    assert::<cauce::TcpStream>();
+    assert::<cauce::TcpListener>();
+    assert::<cauce::TcpSocket>();
+    assert::<cauce::ReadHalf<'_>>();
+    assert::<cauce::WriteHalf<'_>>();
+    assert::<cauce::OwnedReadHalf>();
+    assert::<cauce::OwnedWriteHalf>();
+    assert::<cauce::PacketChannel>();
+    assert!(std::mem::size_of::<cauce::TcpStream>() <= 16, "a stream is a handle");
+    fn sendable<T: Send>(_: T) {}
+    let net = || -> &cauce::Netstack { unimplemented!() };
+    if false {
+        sendable(net().connect("10.0.0.1:1"));
+        sendable(net().bind("10.0.0.1:1"));
+        sendable(net().idle());
+        sendable(net().shutdown());
+    }
+}
