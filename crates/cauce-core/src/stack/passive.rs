@@ -216,6 +216,9 @@ impl Stack {
         match record {
             Some(record) => {
                 self.shared.counters.add(Counter::SyncookiesRecv, 1);
+                if self.accept_queue_overflows(id, now) {
+                    return;
+                }
                 self.complete_handshake(id, record, arrived, now);
             }
             None => {
@@ -332,16 +335,9 @@ impl Stack {
         arrived: &Arrived,
         now: Instant,
     ) -> bool {
-        let full = match self.sockets.get(record.listener) {
-            Some(Entry::Listener(listener)) => listener.accept.is_full(),
-            _ => true,
-        };
-        if !full {
+        if !self.accept_queue_overflows(record.listener, now) {
             return false;
         }
-        self.shared.counters.add(Counter::ListenOverflows, 1);
-        self.shared.counters.add(Counter::ListenDrops, 1);
-        self.shared.trace.dropped(now, DropReason::ListenOverflow);
         if self.shared.sysctl.tcp_abort_on_overflow != 0 {
             self.shared.counters.add(Counter::EmbryonicRsts, 1);
             self.reply_reset(arrived, now);
@@ -350,6 +346,20 @@ impl Stack {
             self.mark_acked(index);
         }
         true
+    }
+
+    /// Counts and traces the end of a handshake that finds no room in the accept queue.
+    fn accept_queue_overflows(&mut self, id: SocketId, now: Instant) -> bool {
+        let full = match self.sockets.get(id) {
+            Some(Entry::Listener(listener)) => listener.accept.is_full(),
+            _ => true,
+        };
+        if full {
+            self.shared.counters.add(Counter::ListenOverflows, 1);
+            self.shared.counters.add(Counter::ListenDrops, 1);
+            self.shared.trace.dropped(now, DropReason::ListenOverflow);
+        }
+        full
     }
 
     fn repeat_syn_ack(&mut self, index: u32, now: Instant) {
