@@ -147,9 +147,8 @@ impl Connection {
     /// What poll(2) says of this connection.
     pub(crate) fn readiness(&self, cx_lowat: u32) -> Readiness {
         let mut ready = Readiness::NONE;
-        let both = flag::RCV_SHUTDOWN | flag::SND_SHUTDOWN;
         let read_over = self.has(flag::RCV_SHUTDOWN | flag::FIN_RECEIVED) || self.state == State::Closed;
-        if self.flags & both == both || self.state == State::Closed {
+        if read_over && self.has(flag::SND_SHUTDOWN) || self.state == State::Closed {
             ready |= Readiness::HUP;
         }
         if read_over {

@@ -80,7 +80,7 @@ impl Connection {
         if segment.ack > prior_una {
             self.advance(prior_una, cx);
         }
-        self.follow_window(window_changed);
+        self.follow_window(cx);
         self.want(pending::OUTPUT);
     }
 
@@ -127,14 +127,18 @@ impl Connection {
         }
     }
 
-    /// The persist timer runs exactly while the window blocks everything (P-067).
-    fn follow_window(&mut self, changed: bool) {
-        if self.timers.persist == Instant::NEVER || !changed && self.snd.wnd == 0 {
+    /// The persist timer runs exactly while the window blocks everything; an acknowledgement that keeps it
+    /// closed starts the wait anew (P-067).
+    fn follow_window(&mut self, cx: &Context<'_>) {
+        if self.timers.persist == Instant::NEVER {
             return;
         }
         let least = self.unsent().min(u64::from(self.mss));
         if self.window_room() >= least {
             self.stop_persist();
+        } else {
+            self.timers.persist = Instant::NEVER;
+            self.arm_persist(cx);
         }
     }
 }
