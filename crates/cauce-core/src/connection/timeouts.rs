@@ -13,6 +13,9 @@ use crate::socket::errno::Errno;
 use crate::time::{Duration, Instant};
 use crate::trace::TraceEvent;
 
+/// The time-out before any RTT is known (RFC 6298 2.1).
+const INITIAL_RTO: Duration = Duration::from_secs(1);
+
 impl Connection {
     /// The next deadline and its reason; [`Instant::NEVER`] when none is running.
     pub(crate) fn next_deadline(&self) -> (Instant, TimerKind) {
@@ -117,21 +120,24 @@ impl Connection {
     fn retries_are_over(&mut self, cx: &mut Context<'_>) -> bool {
         let done = u32::from(self.recovery.retransmits());
         if matches!(self.state, State::SynSent | State::SynReceived) {
-            let mut most = match self.options.syn_count {
+            let retries = match self.options.syn_count {
                 0 => cx.sysctl.tcp_syn_retries as u32,
                 count => u32::from(count),
             };
-            if self.state == State::SynSent {
-                most += cx.sysctl.tcp_syn_linear_timeouts as u32;
-            }
-            return done >= most;
+            let linear =
+                if self.state == State::SynSent { cx.sysctl.tcp_syn_linear_timeouts as u32 } else { 0 };
+            // The linear ones come on top, but not beyond the time that back-off alone would take (S-44).
+            let total = nominal_total(retries, INITIAL_RTO, cx);
+            return done >= retries + linear || cx.now.since(self.stalled_since) >= total;
         }
         if self.window_closed_on_data() {
             // A peer that still answers may keep its window closed; one that is silent may not (RFC 1122).
             return cx.now.since(self.stats.last_ack_recv) > cx.sysctl.rto_max() * 2;
         }
         let retries = self.retries_allowed(cx);
-        self.recovery.retrans_stamp().is_some_and(|since| cx.now.since(since) >= nominal_total(retries, cx))
+        self.recovery
+            .retrans_stamp()
+            .is_some_and(|since| cx.now.since(since) >= nominal_total(retries, cx.sysctl.rto_min(), cx))
     }
 
     fn retries_allowed(&self, cx: &Context<'_>) -> u32 {
@@ -172,10 +178,10 @@ fn kind_of(timer: RecoveryTimer) -> TimerKind {
     }
 }
 
-/// The time that `retries` retransmissions take from the smallest RTO on, doubling up to its cap. Linux
+/// The time that `retries` retransmissions take from the RTO `base` on, doubling up to its cap. Linux
 /// compares against this total instead of counting (S-39, X-16).
-pub(crate) fn nominal_total(retries: u32, cx: &Context<'_>) -> Duration {
-    let (base, cap) = (cx.sysctl.rto_min(), cx.sysctl.rto_max());
+fn nominal_total(retries: u32, base: Duration, cx: &Context<'_>) -> Duration {
+    let cap = cx.sysctl.rto_max();
     let mut total = Duration::ZERO;
     let mut step = base;
     for _ in 0..=retries {
