@@ -151,9 +151,10 @@ pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
             answered(i64::from(result), || Answer::Pipe(i64::from(ends[0]), i64::from(ends[1])))
         }
         Call::Open { path, flags } => match CString::new(path.as_str()) {
-            // SAFETY: a C string that lives on; the mode counts only with O_CREAT.
             Ok(path) => {
-                outcome(i64::from(unsafe { libc::open(path.as_ptr(), *flags | libc::O_CLOEXEC, 0o600) }))
+                // SAFETY: a C string that lives on; the mode counts only with O_CREAT.
+                let fd = unsafe { libc::open(path.as_ptr(), *flags | libc::O_CLOEXEC, 0o600) };
+                outcome(i64::from(fd))
             }
             Err(_) => Outcome::failed(libc::EINVAL),
         },
