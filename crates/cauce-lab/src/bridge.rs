@@ -16,12 +16,13 @@ use cauce_core::rng::Rng;
 use cauce_core::time::Instant;
 use cauce_device::Device;
 use cauce_wire::IpHeader;
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::event::{EventfdFlags, PollFd, PollFlags, Timespec, eventfd, poll};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, mpsc};
 use std::task::{Wake, Waker};
 use std::time::{Duration, Instant as WallClock};
 
@@ -65,7 +66,7 @@ const HEARTBEAT: Duration = Duration::from_millis(20);
 /// let (_a, left) = pipe(PipeOptions::default());
 /// let (_b, right) = pipe(PipeOptions::default());
 /// let stop = AtomicBool::new(false);
-/// let bridge = Bridge::new(Box::new(left), Box::new(right), &BridgeOptions::default());
+/// let bridge = Bridge::new(Box::new(left), Box::new(right), &BridgeOptions::default()).unwrap();
 /// std::thread::scope(|scope| {
 ///     let running = scope.spawn(|| bridge.run(&stop));
 ///     stop.store(true, Ordering::Relaxed);
@@ -78,7 +79,7 @@ pub struct Bridge {
     on_the_way: BinaryHeap<Reverse<Due>>,
     sequence: u64,
     epoch: WallClock,
-    wakes: mpsc::Receiver<()>,
+    bell: Arc<Bell>,
     waker: Waker,
     arrivals: Vec<Arrival>,
 }
@@ -116,19 +117,29 @@ impl Ord for Due {
     }
 }
 
-/// Wakes a bridge whose devices have no descriptors.
-struct Bell(mpsc::SyncSender<()>);
+/// Wakes a bridge for devices that have no descriptor: a descriptor of its own, which is waited for beside
+/// those of the others.
+struct Bell(OwnedFd);
 
 impl Wake for Bell {
     fn wake(self: Arc<Self>) {
-        // A full channel means that the bell has rung already; a closed one that nobody listens.
-        let _ = self.0.try_send(());
+        // It fails only when the bell has rung more often than it can count.
+        let _ = rustix::io::write(&self.0, &1u64.to_ne_bytes());
+    }
+}
+
+impl Bell {
+    fn silence(&self) {
+        let _ = rustix::io::read(&self.0, &mut [0; 8]);
     }
 }
 
 impl Bridge {
     /// A bridge between two layer-3 devices (their packets start with an IP header).
-    pub fn new(left: Box<dyn Device>, right: Box<dyn Device>, options: &BridgeOptions) -> Self {
+    ///
+    /// # Errors
+    /// When the system refuses a descriptor.
+    pub fn new(left: Box<dyn Device>, right: Box<dyn Device>, options: &BridgeOptions) -> io::Result<Self> {
         let port = |device| Port { device, batch: Batch::new(BACKLOG), malformed: 0, refused: 0 };
         let mut seeds = LabRng::new(options.seed, 0);
         let mut way = |index: usize| {
@@ -136,17 +147,17 @@ impl Bridge {
             options.faults[index].install(&mut faults);
             Direction::with_faults(options.links[index], faults)
         };
-        let (ring, wakes) = mpsc::sync_channel(1);
-        Bridge {
+        let bell = Arc::new(Bell(eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?));
+        Ok(Bridge {
             sides: [port(left), port(right)],
             ways: [way(0), way(1)],
             on_the_way: BinaryHeap::new(),
             sequence: 0,
             epoch: WallClock::now(),
-            wakes,
-            waker: Waker::from(Arc::new(Bell(ring))),
+            waker: Waker::from(bell.clone()),
+            bell,
             arrivals: Vec::new(),
-        }
+        })
     }
 
     /// Carries packets until `stop` is true, and says what was carried. Packets that are still on the way
@@ -244,27 +255,24 @@ impl Bridge {
         if span.is_zero() {
             return Ok(());
         }
-        let mut waits = Vec::with_capacity(2);
+        let mut waits = vec![PollFd::from_borrowed_fd(self.bell.0.as_fd(), PollFlags::IN)];
         for port in &self.sides {
             let Some(descriptor) = port.device.readiness() else { continue };
             let writing = if port.batch.is_empty() { PollFlags::empty() } else { PollFlags::OUT };
             waits.push(PollFd::from_borrowed_fd(descriptor, PollFlags::IN | writing));
-        }
-        if waits.len() < self.sides.len() {
-            // One without a descriptor rings the bell; one with a descriptor is then looked at in vain at
-            // most a millisecond later.
-            let span = if waits.is_empty() { span } else { span.min(Duration::from_millis(1)) };
-            let _ = self.wakes.recv_timeout(span);
-            return Ok(());
         }
         let timeout = Timespec {
             tv_sec: i64::try_from(span.as_secs()).unwrap_or(i64::MAX),
             tv_nsec: i64::from(span.subsec_nanos()),
         };
         match poll(&mut waits, Some(&timeout)) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => Ok(()),
-            Err(error) => Err(error.into()),
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
         }
+        if waits[0].revents().contains(PollFlags::IN) {
+            self.bell.silence();
+        }
+        Ok(())
     }
 }
 

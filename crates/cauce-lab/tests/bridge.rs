@@ -87,7 +87,7 @@ fn bridged(options: BridgeOptions, body: impl FnOnce(&mut Pipe, &mut Pipe)) -> B
     let pipes = PipeOptions { tso: true, gro: false, capacity: 100_000, ..PipeOptions::default() };
     let (mut a, left) = pipe(pipes);
     let (right, mut b) = pipe(pipes);
-    let bridge = Bridge::new(Box::new(left), Box::new(right), &options);
+    let bridge = Bridge::new(Box::new(left), Box::new(right), &options).unwrap();
     let stop = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let running = scope.spawn(|| bridge.run(&stop));

@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# budget: 400
+# Our TCP and the kernel's over bad paths: 2,000 connections, 200 at once, in network namespaces of the test's own.
+# The test prints its seed, what every path did, and for a failure how to run that connection again.
+set -euo pipefail
+
+export CAUCE_INTEROP_CONNECTIONS=${CAUCE_INTEROP_CONNECTIONS:-2000}
+export CAUCE_INTEROP_AT_ONCE=${CAUCE_INTEROP_AT_ONCE:-200}
+export CAUCE_INTEROP_LIMIT=${CAUCE_INTEROP_LIMIT:-240}
+
+exec cargo test --locked -p cauce-lab --test interop -- --nocapture
