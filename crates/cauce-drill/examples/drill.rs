@@ -1,13 +1,14 @@
 //! Runs scripts against the host's kernel, or with `--core` against our stack:
-//! `cargo run --example drill -- [--core] [--jobs] [--OPTION=VALUE] FILES|DIRS…`.
+//! `cargo run --example drill -- [--core] [--record] [--jobs] [--OPTION=VALUE] FILES|DIRS…`.
 
-use cauce_drill::{Against, Options, run_files};
+use cauce_drill::{Against, Options, record_file, run_files};
 
 fn main() -> std::process::ExitCode {
     let mut options = Options::new(Vec::new(), Against::Kernel);
     for argument in std::env::args().skip(1) {
         match argument.strip_prefix("--") {
             Some("core") => options.against = Against::Core,
+            Some("record") => {}
             Some("jobs") => options.jobs = 4,
             Some(option) => {
                 let (name, value) = match option.split_once('=') {
@@ -18,6 +19,15 @@ fn main() -> std::process::ExitCode {
             }
             None => options.paths.push(argument.into()),
         }
+    }
+    if std::env::args().any(|argument| argument == "--record") {
+        for path in &options.paths {
+            match record_file(path, &options) {
+                Ok(text) => print!("{text}"),
+                Err(diagnostic) => println!("{diagnostic}"),
+            }
+        }
+        return std::process::ExitCode::SUCCESS;
     }
     let summary = run_files(&options, |report| {
         println!("{:11} {}", report.verdict(), report.path.display());

@@ -41,6 +41,14 @@ impl Source {
         (line, column)
     }
 
+    /// An event without its time: code as it is, everything else on one line.
+    pub(crate) fn written(&self, event: &crate::ast::Event) -> String {
+        match event.action {
+            crate::ast::Action::Code(_) => self.text.get(event.action_span.clone()).unwrap_or("").to_owned(),
+            _ => self.excerpt(&event.action_span),
+        }
+    }
+
     /// The text of `span` on one line, shortened for messages.
     pub fn excerpt(&self, span: &Range<usize>) -> String {
         let text = self.text.get(span.clone()).unwrap_or("");

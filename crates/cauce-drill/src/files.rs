@@ -182,15 +182,40 @@ fn collect(path: &Path, scripts: &mut Vec<PathBuf>) -> std::io::Result<()> {
 
 /// Reads, checks and plays one script.
 fn run_file(path: &Path, options: &Options) -> Result<(), Box<Diagnostic>> {
+    let checked = read(path, options)?;
+    play(&checked, path, options.against, Checked::run)
+}
+
+/// Plays the calls and the injected packets of the script at `path` and returns it with the packets, results and
+/// times that really came: a truthful script in a minute.
+///
+/// # Errors
+/// It cannot be read, or not be played to its end.
+pub fn record_file(path: &Path, options: &Options) -> Result<String, Box<Diagnostic>> {
+    let checked = read(path, options)?;
+    play(&checked, path, options.against, Checked::record)
+}
+
+fn read(path: &Path, options: &Options) -> Result<Checked, Box<Diagnostic>> {
     let text = fs::read_to_string(path).map_err(|error| {
         Box::new(Diagnostic::without_source(Kind::Script, format!("{}: {error}", path.display())))
     })?;
-    let source = Source::new(&path.display().to_string(), &text);
-    let checked = check(source, options)?;
+    check(Source::new(&path.display().to_string(), &text), options)
+}
+
+/// What playing a script gives.
+type Played<T> = Result<T, Box<Diagnostic>>;
+
+fn play<T: Send>(
+    checked: &Checked,
+    path: &Path,
+    against: Against,
+    how: fn(&Checked, &mut dyn Target) -> Played<T>,
+) -> Played<T> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    match options.against {
-        Against::Core => checked.run(&mut Core::new()),
-        Against::Kernel => on_the_kernel(&checked, directory),
+    match against {
+        Against::Core => how(checked, &mut Core::new()),
+        Against::Kernel => on_the_kernel(checked, directory, how),
     }
 }
 
@@ -198,13 +223,19 @@ fn run_file(path: &Path, options: &Options) -> Result<(), Box<Diagnostic>> {
 /// wrong, is repeated: what is really wrong is wrong every time.
 const ATTEMPTS: usize = 4;
 
-fn on_the_kernel(checked: &Checked, directory: &Path) -> Result<(), Box<Diagnostic>> {
+fn on_the_kernel<T: Send>(
+    checked: &Checked,
+    directory: &Path,
+    how: fn(&Checked, &mut dyn Target) -> Played<T>,
+) -> Played<T> {
     let attempt = || {
         let mut kernel = Kernel::new(directory.to_owned());
-        let result = checked.run(&mut kernel as &mut dyn Target);
+        let result = how(checked, &mut kernel as &mut dyn Target);
         (result, kernel.was_disturbed())
     };
-    for left in (0..ATTEMPTS).rev() {
+    let mut left = ATTEMPTS;
+    loop {
+        left -= 1;
         let (result, disturbed) = thread::scope(|scope| match scope.spawn(attempt).join() {
             Ok(outcome) => outcome,
             Err(_) => {
@@ -217,7 +248,6 @@ fn on_the_kernel(checked: &Checked, directory: &Path) -> Result<(), Box<Diagnost
             return result;
         }
     }
-    Ok(())
 }
 
 /// Reads a script and checks its options and calls.

@@ -21,7 +21,7 @@ mod target;
 
 pub use diagnostic::{Diagnostic, Kind, Source};
 pub use expectations::Expectations;
-pub use files::{Against, Options, Report, Summary, check, run_files};
+pub use files::{Against, Options, Report, Summary, check, record_file, run_files};
 pub use run::Checked;
 pub use settings::{IpMode, Settings};
 pub use target::{Captured, Progress, Sample, Target, TargetError};

@@ -52,6 +52,8 @@ pub struct Event {
     pub time: Time,
     /// What.
     pub action: Action,
+    /// The event without its time.
+    pub action_span: Span,
 }
 
 /// When an event happens or is expected. All numbers are nanoseconds.

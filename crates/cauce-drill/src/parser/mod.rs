@@ -134,7 +134,9 @@ fn event(input: &mut Input<'_>, whole: &str) -> Parsed<Event> {
     let start = at(input);
     let time = time(input)?;
     let time_span = span_from(input, start, whole);
+    let action_start = at(input);
     let action = action(input, whole)?;
+    let action_span = span_from(input, action_start, whole);
     let allowed = match &action {
         Action::Packet(packet) if time.is_vague() => packet.direction == crate::ast::Direction::Out,
         Action::Call(_) => !time.is_vague(),
@@ -148,7 +150,7 @@ fn event(input: &mut Input<'_>, whole: &str) -> Parsed<Event> {
         };
         return Err(Fault::message(time_span, message));
     }
-    Ok(Event { span: span_from(input, start, whole), time, action })
+    Ok(Event { span: span_from(input, start, whole), time, action, action_span })
 }
 
 fn time(input: &mut Input<'_>) -> Parsed<Time> {

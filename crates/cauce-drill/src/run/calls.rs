@@ -2,7 +2,7 @@
 
 use super::clock::{Due, tolerance as clock_tolerance};
 use super::{Blocked, PATIENCE, Ran, Run};
-use crate::ast::Event;
+use crate::ast::{Action, Event};
 use crate::call::{Address, Answer, Call, Outcome, Wanted, WantedAnswer};
 use crate::expect::{Difference, answer, table};
 use crate::target::Progress;
@@ -25,15 +25,16 @@ impl<'c> Run<'c, '_> {
             call.clone().map_fds(|fd| fds.get(&fd).copied().unwrap_or(if fd < 0 { fd } else { fd + 1000 }));
         self.before_call(&live);
         let may_block = due.end.is_some();
+        let line = self.record_call();
         let progress =
             self.target.start_call(&live, may_block).map_err(|error| self.refused(&event.span, error))?;
-        let blocked = Blocked { event, call, wanted, due, tolerance };
+        let blocked = Blocked { event, call, wanted, due, tolerance, line };
         match progress {
             Progress::Done(outcome) => {
                 let now = self.target.now();
                 self.judge_call(&blocked, now, &outcome)
             }
-            Progress::Blocked if may_block => {
+            Progress::Blocked if may_block || self.recorder.is_some() => {
                 self.blocked = Some(blocked);
                 Ok(())
             }
@@ -62,6 +63,12 @@ impl<'c> Run<'c, '_> {
         }
     }
 
+    /// A line for the call in the record.
+    fn record_call(&mut self) -> Option<usize> {
+        let now = self.target.now();
+        self.recorder.as_mut().map(|recorder| recorder.call(now))
+    }
+
     /// What the connections must know before the call's packets leave.
     fn before_call(&mut self, call: &Call) {
         let settings = &self.checked.settings;
@@ -87,7 +94,18 @@ impl<'c> Run<'c, '_> {
     }
 
     fn judge_call(&mut self, blocked: &Blocked<'c>, at: i64, outcome: &Outcome) -> Ran<()> {
-        let Blocked { event, call, wanted, due, tolerance } = blocked;
+        let Blocked { event, call, wanted, due, tolerance, line } = blocked;
+        if let (Some(recorder), Some(line)) = (&mut self.recorder, line) {
+            let span = event.action_span.start..result_start(event);
+            let text = self.checked.source.excerpt(&span);
+            let result = match wanted.result {
+                Some(fd) if call.returns_fd() && outcome.result >= 0 => fd.to_string(),
+                _ => outcome.spelled(),
+            };
+            recorder.returned(*line, due.end.map(|_| at), &text, &result);
+            self.after_call(call, wanted, outcome);
+            return Ok(());
+        }
         let mut found = answer::differences(wanted, outcome, call.returns_fd(), *tolerance);
         let usual = self.target.tolerance();
         if let Some(end) = due.end
@@ -141,5 +159,23 @@ impl<'c> Run<'c, '_> {
             }
             _ => {}
         }
+    }
+}
+
+/// Where the result of a call is written.
+fn result_start(event: &Event) -> usize {
+    match &event.action {
+        Action::Call(line) => line.result.span.start,
+        _ => event.action_span.end,
+    }
+}
+
+/// Nanoseconds as the shortest text in seconds: `0`, `.04`, `1.5`.
+pub(super) fn seconds_of(nanos: i64) -> String {
+    let text = answer::seconds(nanos);
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    match text.strip_prefix('0') {
+        Some("") | None => if text.is_empty() { "0" } else { text }.to_owned(),
+        Some(fraction) => fraction.to_owned(),
     }
 }

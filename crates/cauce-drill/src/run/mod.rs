@@ -5,11 +5,13 @@ mod clock;
 mod code;
 mod flows;
 mod packets;
+mod record;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use self::clock::{Due, tolerance};
 use self::flows::Flows;
+use self::record::Recorder;
 use crate::ast::{Action, Event, Payload, Script, Span};
 use crate::call::{self, Call, Fd, Setting, Wanted};
 use crate::diagnostic::{Diagnostic, Kind, Source};
@@ -19,6 +21,8 @@ use crate::target::{Target, TargetError};
 
 /// How long an expected packet or a call may take beyond its time before the script is given up, ns.
 const PATIENCE: i64 = 2_000_000_000;
+/// How long a record waits for packets after the last event, ns.
+const LINGER: i64 = 20_000_000;
 /// How many packets before a failure are shown.
 const SHOWN_PACKETS: usize = 6;
 
@@ -59,12 +63,35 @@ impl Checked {
         &self.settings
     }
 
+    /// Plays the calls and the injected packets of the script and writes it back with the packets, the results and
+    /// the times that really came. Packets that follow on within a moment are written as one segment.
+    ///
+    /// # Errors
+    /// The script could not be played to its end.
+    pub fn record(&self, target: &mut dyn Target) -> Result<String, Box<Diagnostic>> {
+        let mut run = self.start(target);
+        run.recorder = Some(Recorder::default());
+        let result = run.all();
+        let cleaned = run.clean_up();
+        result.and(cleaned)?;
+        let lines = run.recorder.map(Recorder::into_text).unwrap_or_default();
+        Ok(record::script(&self.source, &self.script, &lines))
+    }
+
     /// Plays the script.
     ///
     /// # Errors
     /// The first expectation that does not hold, with what came instead and the packets before it.
     pub fn run(&self, target: &mut dyn Target) -> Result<(), Box<Diagnostic>> {
-        let mut run = Run {
+        let mut run = self.start(target);
+        let result = run.all();
+        let cleaned = run.clean_up();
+        result.and(cleaned)?;
+        code::run(&self.source, &run.blocks)
+    }
+
+    fn start<'c, 't>(&'c self, target: &'t mut dyn Target) -> Run<'c, 't> {
+        Run {
             checked: self,
             target,
             flows: Flows::default(),
@@ -73,11 +100,8 @@ impl Checked {
             blocked: None,
             log: VecDeque::new(),
             blocks: Vec::new(),
-        };
-        let result = run.all();
-        let cleaned = run.clean_up();
-        result.and(cleaned)?;
-        code::run(&self.source, &run.blocks)
+            recorder: None,
+        }
     }
 }
 
@@ -95,6 +119,8 @@ struct Blocked<'c> {
     wanted: &'c Wanted,
     due: Due,
     tolerance: i64,
+    /// Its line in the record.
+    line: Option<usize>,
 }
 
 struct Run<'c, 't> {
@@ -107,6 +133,8 @@ struct Run<'c, 't> {
     blocked: Option<Blocked<'c>>,
     log: VecDeque<String>,
     blocks: Vec<code::Block>,
+    /// Expectations are written down instead of judged.
+    recorder: Option<Recorder>,
 }
 
 impl<'c> Run<'c, '_> {
@@ -121,7 +149,12 @@ impl<'c> Run<'c, '_> {
         for (event, call) in script.events.iter().zip(&checked.calls) {
             self.event(event, call.as_ref())?;
         }
-        self.settle_blocked()
+        self.settle_blocked()?;
+        if let (Some(last), true) = (script.events.last(), self.recorder.is_some()) {
+            let now = self.target.now();
+            self.record_until(last, now.saturating_add(LINGER))?;
+        }
+        Ok(())
     }
 
     fn event(&mut self, event: &'c Event, call: Option<&'c (Call, Wanted)>) -> Ran<()> {
@@ -143,6 +176,7 @@ impl<'c> Run<'c, '_> {
                     self.wait_for(event, due, tolerance)?;
                     self.inject_tcp(event, packet, tcp)?;
                 }
+                Payload::Tcp(tcp) if self.recorder.is_some() => self.record_expected(event, tcp, due)?,
                 Payload::Tcp(tcp) => self.expect_tcp(event, packet, tcp, due, tolerance)?,
                 Payload::Icmp(icmp) => {
                     self.wait_for(event, due, tolerance)?;
@@ -170,6 +204,15 @@ impl<'c> Run<'c, '_> {
 
     /// Lets time pass until the event is due.
     fn wait_for(&mut self, event: &Event, due: Due, tolerance: i64) -> Ran<()> {
+        if self.recorder.is_some() {
+            self.record_until(event, due.from)?;
+            self.target.sleep_until(due.from);
+            let now = self.target.now();
+            if let (Some(recorder), false) = (&mut self.recorder, matches!(event.action, Action::Call(_))) {
+                recorder.event(now, self.checked.source.written(event));
+            }
+            return Ok(());
+        }
         self.target.sleep_until(due.from);
         let now = self.target.now();
         if due.allows(now, tolerance) {
@@ -182,6 +225,9 @@ impl<'c> Run<'c, '_> {
     }
 
     fn sample(&mut self, event: &Event, text: &str) -> Ran<()> {
+        if self.recorder.is_some() {
+            return Ok(());
+        }
         let Some(fd) = self.flows.sampled_fd() else {
             return Err(self.failed(&event.span, "there is no socket whose tcp_info could be looked at"));
         };

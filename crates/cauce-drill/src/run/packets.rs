@@ -10,6 +10,8 @@ use crate::packet::{Live, Segment, Shown, encode_options, icmp_error, tcp_packet
 
 /// What TSval is checked with under `--strict` when the script sets no tick: Linux counts milliseconds.
 const USUAL_TICK: i64 = 1_000_000;
+/// What a record calls the first TSval.
+const FIRST_VALUE: u32 = 100;
 
 impl Run<'_, '_> {
     pub(super) fn inject_tcp(&mut self, event: &Event, packet: &Packet, tcp: &TcpPacket) -> Ran<()> {
@@ -66,7 +68,7 @@ impl Run<'_, '_> {
         };
         self.target.inject(&tcp_packet(&segment)).map_err(|error| self.refused(&event.span, error))?;
         let now = self.target.now();
-        self.note(now, self.checked.source.excerpt(&packet_span(event, &self.checked.source.text)));
+        self.note(now, self.checked.source.excerpt(&event.action_span));
         Ok(())
     }
 
@@ -99,8 +101,65 @@ impl Run<'_, '_> {
         let bytes = icmp_error(icmp, packet.ip, settings.gateway, &quoted);
         self.target.inject(&bytes).map_err(|error| self.refused(&event.span, error))?;
         let now = self.target.now();
-        self.note(now, self.checked.source.excerpt(&packet_span(event, &self.checked.source.text)));
+        self.note(now, self.checked.source.excerpt(&event.action_span));
         Ok(())
+    }
+
+    /// Everything that leaves until `at`, for the record.
+    pub(super) fn record_until(&mut self, event: &Event, at: i64) -> Ran<()> {
+        while let Some((index, live)) = self.next_of_any(event, at)? {
+            self.tie(index, &live);
+            self.record_packet(index, live);
+        }
+        Ok(())
+    }
+
+    /// A live SYN that no expected packet names ties the numbers together as if the script counted from 0.
+    fn tie(&mut self, index: usize, live: &Live) {
+        if live.flags.contains(Flags::SYN) {
+            self.flows.get(index).isn.get_or_insert((0, live.seq));
+        }
+    }
+
+    /// Waits for the packet that the script expects and records the one that comes.
+    pub(super) fn record_expected(&mut self, event: &Event, tcp: &TcpPacket, due: Due) -> Ran<()> {
+        let bind_port = self.checked.settings.bind_port;
+        let index = self.flows.of_script(tcp, Direction::Out, bind_port);
+        let deadline = due.to.max(self.target.now()).saturating_add(PATIENCE / 4);
+        let Some((index, live)) = (match index {
+            Some(index) => self.next_of(event, index, deadline)?.map(|live| (index, live)),
+            None => self.next_of_any(event, deadline)?,
+        }) else {
+            return Ok(());
+        };
+        if live.flags.contains(Flags::SYN) && tcp.flags.value.contains(Flags::SYN) {
+            self.flows.get(index).isn.get_or_insert((tcp.seq, live.seq));
+        }
+        if let (Some((script, _)), Some((val, _))) = (script_timestamps(tcp), live.timestamps()) {
+            self.flows.get(index).saw_value(script, val);
+        }
+        self.tie(index, &live);
+        self.record_packet(index, live);
+        Ok(())
+    }
+
+    fn record_packet(&mut self, index: usize, live: Live) {
+        let flow = self.flows.get(index);
+        if let Some((val, _)) = live.timestamps()
+            && flow.script_value(val).is_none()
+        {
+            let (script, first) = flow.first_value.unwrap_or((FIRST_VALUE, val));
+            flow.saw_value(val.wrapping_sub(first).wrapping_add(script), val);
+        }
+        if live.flags.contains(Flags::ACK) {
+            flow.last_ack = Some(live.ack);
+        }
+        let joined = self.recorder.as_ref().and_then(|recorder| recorder.joined(index, &live));
+        let merged = joined.unwrap_or_else(|| Merged::new(live));
+        let text = self.shown(index, &merged.whole);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.packet(index, merged, text);
+        }
     }
 
     pub(super) fn expect_tcp(
@@ -194,6 +253,17 @@ impl Run<'_, '_> {
         if let Some(live) = self.flows.get(index).pending.pop_front() {
             return Ok(Some(live));
         }
+        while let Some((owner, live)) = self.next_of_any(event, deadline)? {
+            if owner == index {
+                return Ok(Some(live));
+            }
+            self.flows.get(owner).pending.push_back(live);
+        }
+        Ok(None)
+    }
+
+    /// The next packet of any connection that is known.
+    fn next_of_any(&mut self, event: &Event, deadline: i64) -> Ran<Option<(usize, Live)>> {
         loop {
             let next = self.target.next_packet(deadline).map_err(|error| self.refused(&event.span, error))?;
             let Some(captured) = next else { return Ok(None) };
@@ -207,8 +277,7 @@ impl Run<'_, '_> {
                 }
             };
             match self.flows.of_live(&live) {
-                Some(owner) if owner == index => return Ok(Some(live)),
-                Some(owner) => self.flows.get(owner).pending.push_back(live),
+                Some(owner) => return Ok(Some((owner, live))),
                 None => {
                     let line = format!(
                         "{} > {}: a packet of no known connection",
@@ -292,10 +361,4 @@ fn when(due: Due) -> String {
         Due { from, to, .. } if from == to => seconds(from),
         Due { from, to, .. } => format!("{}~{}", seconds(from), seconds(to)),
     }
-}
-
-/// The event without its time.
-fn packet_span(event: &Event, text: &str) -> crate::ast::Span {
-    let offset = text.get(event.span.clone()).and_then(|text| text.find('<')).unwrap_or(0);
-    event.span.start + offset..event.span.end
 }

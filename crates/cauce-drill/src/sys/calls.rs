@@ -150,14 +150,11 @@ pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
             let result = unsafe { libc::pipe2(ends.as_mut_ptr(), flags.unwrap_or(0) | libc::O_CLOEXEC) };
             answered(i64::from(result), || Answer::Pipe(i64::from(ends[0]), i64::from(ends[1])))
         }
-        Call::Open { path, flags } => match CString::new(path.as_str()) {
-            Ok(path) => {
-                // SAFETY: a C string that lives on; the mode counts only with O_CREAT.
-                let fd = unsafe { libc::open(path.as_ptr(), *flags | libc::O_CLOEXEC, 0o600) };
-                outcome(i64::from(fd))
-            }
-            Err(_) => Outcome::failed(libc::EINVAL),
-        },
+        Call::Open { path, flags } => {
+            let Ok(path) = CString::new(path.as_str()) else { return Outcome::failed(libc::EINVAL) };
+            // SAFETY: a C string that lives on; the mode counts only with O_CREAT.
+            outcome(i64::from(unsafe { libc::open(path.as_ptr(), *flags | libc::O_CLOEXEC, 0o600) }))
+        }
     }
 }
 
