@@ -8,4 +8,5 @@ export CAUCE_INTEROP_CONNECTIONS=${CAUCE_INTEROP_CONNECTIONS:-2000}
 export CAUCE_INTEROP_AT_ONCE=${CAUCE_INTEROP_AT_ONCE:-200}
 export CAUCE_INTEROP_LIMIT=${CAUCE_INTEROP_LIMIT:-240}
 
-exec cargo test --locked -p cauce-lab --test interop -- --nocapture
+# With the features of the whole workspace, so that what the stage `test` has built serves here too.
+exec cargo test --workspace --locked --test interop -- --nocapture
