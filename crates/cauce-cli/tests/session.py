@@ -41,8 +41,11 @@ def run(*command, timeout=60, **options):
 
 
 def digest(path):
+    sum = hashlib.sha256()
     with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        while part := file.read(1 << 20):
+            sum.update(part)
+    return sum.hexdigest()
 
 
 class Mode:
@@ -386,6 +389,25 @@ def without_privilege(args):
         check(done.returncode == 1 and "setcap" in text and done.stdout == b"", f"{command}: {done}")
         check(len(text.strip().splitlines()) == 1, f"more than a sentence: {text}")
     print("  a missing privilege is told", flush=True)
+    # With a device that root has made, none is needed.
+    run("ip", "tuntap", "add", "mode", "tun", "user", "root", "name", "cauce2")
+    run("ip", "addr", "add", "10.7.0.1/24", "dev", "cauce2")
+    run("ip", "link", "set", "cauce2", "up")
+    command = [*drop, args.cauce, "up", "--tun", "cauce2", "--addr", "10.7.0.2", "--echo", str(ECHO)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    try:
+        check(process.stdout.readline().startswith(b"ready: "), "it is not ready on a device that root has made")
+        echo = LongEcho(args, "10.7.0.2")
+        echo.use()
+        echo.end()
+        process.terminate()
+        check(process.wait(20) == 0, f"it ended with {process.returncode}")
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        run("ip", "tuntap", "del", "mode", "tun", "name", "cauce2")
+    print("  without privileges on a device that root has made", flush=True)
 
 
 def prepare(args):

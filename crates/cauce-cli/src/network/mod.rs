@@ -11,10 +11,11 @@ use cauce::device::wrap::pcap::{Pcap, PcapFile};
 use cauce::device::{AfPacket, AfPacketOptions, Device, Tun, TunOptions};
 use cauce::{Cidr, Netstack};
 use queues::Queues;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Where the stack lives.
 #[derive(Debug, clap::Args)]
@@ -191,7 +192,12 @@ impl Args {
             routes: if self.hosts.is_empty() { Vec::new() } else { outside.map(route).collect() },
         };
         let done = host::configure(name, &config);
-        if self.hosts.is_empty() { tolerate(done) } else { Ok(done?) }
+        if self.hosts.is_empty() {
+            return tolerate(done);
+        }
+        done?;
+        self.hosts.iter().for_each(|host| wait_for(host.ip));
+        Ok(())
     }
 }
 
@@ -204,12 +210,34 @@ fn tolerate(configured: Result<(), cauce::device::SetupError>) -> anyhow::Result
     }
 }
 
+/// Waits until the host takes packets for an address that it was given: Linux finishes IPv6 addresses behind
+/// the caller's back, and drops what arrives before.
+fn wait_for(address: IpAddr) {
+    let IpAddr::V6(address) = address else { return };
+    for _ in 0..1_000 {
+        // Where the table cannot be read, nothing is gained by waiting.
+        if fs::read_to_string("/proc/self/net/ipv6_route").map_or(true, |routes| is_local(&routes, address)) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+/// True when Linux's table of IPv6 routes leads packets to `address` to this host.
+fn is_local(routes: &str, address: Ipv6Addr) -> bool {
+    const RTF_LOCAL: u32 = 0x8000_0000;
+    let start = format!("{:032x} 80 ", address.to_bits());
+    let flags = |line: &str| u32::from_str_radix(line.split_whitespace().nth(8)?, 16).ok();
+    let mut mine = routes.lines().filter(|line| line.starts_with(&start));
+    mine.any(|line| flags(line).is_some_and(|flags| flags & RTF_LOCAL != 0))
+}
+
 fn create(path: &PathBuf) -> anyhow::Result<PcapFile> {
     let named = || format!("cannot write {}", path.display());
     PcapFile::new(File::create(path).with_context(named)?).with_context(named)
 }
 
-fn since_epoch() -> std::time::Duration {
+fn since_epoch() -> Duration {
     std::time::UNIX_EPOCH.elapsed().unwrap_or_default()
 }
 
@@ -267,6 +295,19 @@ mod tests {
         }
         let routed = args("--af-packet veth1 --addr 10.9.0.2/24");
         assert!(routed.routes(&routed.networks().unwrap()).is_empty());
+    }
+
+    #[test]
+    fn a_local_route_tells_that_an_address_is_ready() {
+        let line = |address: &str, flags: &str| {
+            let none = "0".repeat(32);
+            format!("{address} 80 {none} 00 {none} 00000000 00000002 00000000 {flags}       t0\n")
+        };
+        let address = "fd090000000000000000000000000001";
+        let ip = "fd09::1".parse().unwrap();
+        assert!(is_local(&(line("fd09", "80200001") + &line(address, "80200001")), ip));
+        assert!(!is_local(&line(address, "00000001"), ip));
+        assert!(!is_local(&line(address, "x"), ip) && !is_local("", ip));
     }
 
     #[test]
