@@ -382,6 +382,10 @@ def without_privilege(args):
         print("\n!!! SKIPPED: setpriv is not installed, the message about privileges is not checked\n", flush=True)
         return
     drop = ["setpriv", "--bounding-set=-net_admin,-net_raw"]
+    missing = [args.cauce, "up", "--af-packet", "no-such", "--addr", "10.9.0.2/24"]
+    done = subprocess.run(missing, capture_output=True, timeout=args.patience)
+    text = done.stderr.decode()
+    check(done.returncode == 1 and text.count("No such device") == 1, f"a missing interface: {done}")
     for network in (["--tun", "cauce1", "--host", "10.9.0.1/24"], ["--af-packet", "lo"]):
         command = [*drop, args.cauce, "up", *network, "--addr", "10.9.0.2/24"]
         done = subprocess.run(command, capture_output=True, timeout=args.patience)

@@ -8,7 +8,7 @@ use address::Address;
 use anyhow::{Context, bail};
 use cauce::device::host::{self, HostConfig, HostRoute};
 use cauce::device::wrap::pcap::{Pcap, PcapFile};
-use cauce::device::{AfPacket, AfPacketOptions, Device, Tun, TunOptions};
+use cauce::device::{AfPacket, AfPacketOptions, Device, SetupError, Tun, TunOptions};
 use cauce::{Cidr, Netstack};
 use queues::Queues;
 use std::fs::{self, File};
@@ -158,7 +158,7 @@ impl Args {
             offload: !self.no_offload,
             configure: false,
         };
-        let mut queues = Tun::open(&options)?;
+        let mut queues = Tun::open(&options).map_err(told)?;
         let name = queues.first().map(|queue| queue.name().to_owned()).unwrap_or_default();
         self.configure_host(&name, mtu, addresses)?;
         let device: Box<dyn Device> = match queues.pop() {
@@ -170,7 +170,7 @@ impl Args {
 
     fn packet_socket(&self, interface: &str) -> anyhow::Result<(Box<dyn Device>, String)> {
         let options = AfPacketOptions { interface: interface.into(), offload: !self.no_offload, mac: None };
-        let device = AfPacket::open(&options)?;
+        let device = AfPacket::open(&options).map_err(told)?;
         let up = host::configure(interface, &HostConfig { up: true, ..HostConfig::default() });
         tolerate(up)?;
         Ok((Box::new(device), interface.to_owned()))
@@ -195,18 +195,23 @@ impl Args {
         if self.hosts.is_empty() {
             return tolerate(done);
         }
-        done?;
+        done.map_err(told)?;
         self.hosts.iter().for_each(|host| wait_for(host.ip));
         Ok(())
     }
 }
 
+/// The error as it tells itself, with its cause.
+fn told(error: SetupError) -> anyhow::Error {
+    anyhow::Error::msg(error.to_string())
+}
+
 /// Where the host's end may have been configured by somebody who has the privilege, it is no failure to
 /// lack it.
-fn tolerate(configured: Result<(), cauce::device::SetupError>) -> anyhow::Result<()> {
+fn tolerate(configured: Result<(), SetupError>) -> anyhow::Result<()> {
     match configured {
         Err(error) if error.io_kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        result => Ok(result?),
+        result => result.map_err(told),
     }
 }
 
