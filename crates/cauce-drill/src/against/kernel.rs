@@ -7,8 +7,10 @@ use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use super::reader::Reader;
 use super::worker::Worker;
 use crate::call::{Answer, Call, Fd, Outcome};
 use crate::settings::{IpMode, Settings};
@@ -21,6 +23,8 @@ mod tcp_info;
 
 /// The kernel's timers run on 4 ms steps and the usual tolerance is 4 ms: with this one nothing is a coin toss.
 const TOLERANCE: i64 = 14_000_000;
+/// The kernel brings IPv6 up on a device by work of its own, shortly after it was asked to.
+const SETTLING: Duration = Duration::from_millis(30);
 /// Waking later than this is the machine's doing, not the kernel's TCP's, ns.
 const LATE: i64 = 5_000_000;
 const ALLOWED: &str = "/proc/sys/net/ipv4/tcp_allowed_congestion_control";
@@ -83,7 +87,8 @@ pub struct Kernel {
 
 #[derive(Debug)]
 struct Ready {
-    tun: Tun,
+    tun: Arc<Tun>,
+    reader: Reader,
     worker: Worker,
     names: Names,
 }
@@ -193,6 +198,9 @@ impl Target for Kernel {
             fs::write(path, value).map_err(|error| broken(format!("net.ipv4.{name}={value}: {error}")))?;
         }
         run_ip(&ip_commands(settings))?;
+        if settings.ipv6() {
+            std::thread::sleep(SETTLING);
+        }
         // Without the privilege the thread is as punctual as any.
         let _ = be_punctual();
         let names = Names {
@@ -200,7 +208,9 @@ impl Target for Kernel {
             remote: (settings.remote, settings.connect_port).into(),
             mapped: settings.ip == IpMode::Mapped,
         };
-        self.ready = Some(Ready { tun, worker: Worker::new(), names });
+        let tun = Arc::new(tun);
+        let reader = Reader::new(Arc::clone(&tun));
+        self.ready = Some(Ready { tun, reader, worker: Worker::new(), names });
         Ok(())
     }
 
@@ -223,10 +233,9 @@ impl Target for Kernel {
     }
 
     fn next_packet(&mut self, deadline: i64) -> Result<Option<Captured>, TargetError> {
-        let left = self.left(deadline).as_nanos() as i64;
-        let read = self.ready()?.tun.read(left).map_err(|error| broken(format!("{DEVICE}: {error}")))?;
-        let at = self.since_start(Instant::now());
-        Ok(read.map(|bytes| Captured { at, bytes }))
+        let left = self.left(deadline);
+        let read = self.ready()?.reader.next(left).map_err(|error| broken(format!("{DEVICE}: {error}")))?;
+        Ok(read.map(|(at, bytes)| Captured { at: self.since_start(at), bytes }))
     }
 
     fn start_call(&mut self, call: &Call, may_block: bool) -> Result<Progress, TargetError> {

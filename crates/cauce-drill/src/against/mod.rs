@@ -2,4 +2,5 @@
 
 pub mod core;
 pub mod kernel;
+mod reader;
 mod worker;
