@@ -83,8 +83,8 @@ impl RateSample {
 }
 
 /// What was noted of the newest record delivered by the ACK being processed.
-#[derive(Clone, Copy, Debug, Default)]
-struct Pending {
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Delivery {
     prior_at: Instant,
     end: u64,
     prior_delivered: u32,
@@ -96,14 +96,13 @@ struct Pending {
 
 /// Counts deliveries and measures their rate.
 ///
-/// On sending, [`stamp`](Self::stamp) each record; on an ACK, pass each record newly delivered to
-/// [`on_delivered`](Self::on_delivered), once in its life for each time it was sent, then close the ACK with
-/// [`sample`](Self::sample).
+/// On sending, [`stamp`](Self::stamp) each record; on an ACK, begin a [`Delivery`], pass each record newly
+/// delivered to [`on_delivered`](Self::on_delivered), once in its life for each time it was sent, then close the
+/// ACK with [`sample`](Self::sample).
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RateEstimator {
     delivered_at: Instant,
     first_tx_at: Instant,
-    pending: Pending,
     delivered: u32,
     /// Until `delivered` passes this, samples are application-limited; 0: they are not.
     app_limited: u32,
@@ -139,15 +138,22 @@ impl RateEstimator {
         }
     }
 
-    /// Notes a record that this ACK delivers: its stamp, when it was last sent, the offset after it, and
+    /// Notes in `delivery` a record that this ACK delivers: its stamp, when it was last sent, the offset after it, and
     /// whether it was ever retransmitted. A record SACKed before must not be noted again.
-    pub fn on_delivered(&mut self, stamp: &TxStamp, sent_at: Instant, end: u64, retransmitted: bool) {
-        let newest = (sent_at, end) > (self.first_tx_at, self.pending.end);
-        if self.pending.present && !newest {
+    pub fn on_delivered(
+        &mut self,
+        delivery: &mut Delivery,
+        stamp: &TxStamp,
+        sent_at: Instant,
+        end: u64,
+        retransmitted: bool,
+    ) {
+        let newest = (sent_at, end) > (self.first_tx_at, delivery.end);
+        if delivery.present && !newest {
             return;
         }
         self.first_tx_at = sent_at;
-        self.pending = Pending {
+        *delivery = Delivery {
             prior_at: stamp.delivered_at,
             end,
             prior_delivered: stamp.delivered,
@@ -179,7 +185,14 @@ impl RateEstimator {
 
     /// Closes an ACK: counts what it delivered and returns its sample. `reneged` tells that the peer took
     /// SACKed data back, which makes the count unusable.
-    pub fn sample(&mut self, counts: &AckCounts, min_rtt_us: u32, reneged: bool, now: Instant) -> RateSample {
+    pub fn sample(
+        &mut self,
+        counts: &AckCounts,
+        delivery: &Delivery,
+        min_rtt_us: u32,
+        reneged: bool,
+        now: Instant,
+    ) -> RateSample {
         self.delivered = self.delivered.wrapping_add(counts.newly_delivered);
         if self.app_limited != 0 && after(self.delivered, self.app_limited) {
             self.app_limited = 0;
@@ -187,23 +200,22 @@ impl RateEstimator {
         if counts.newly_delivered > 0 {
             self.delivered_at = now;
         }
-        let pending = core::mem::take(&mut self.pending);
         let mut sample = RateSample {
             rtt_us: counts.ca_rtt_us,
             losses: counts.newly_lost,
             acked_sacked: counts.newly_delivered,
             prior_in_flight: counts.prior_in_flight,
-            prior_delivered: pending.prior_delivered,
-            is_app_limited: pending.app_limited,
-            is_retrans: pending.retransmitted,
+            prior_delivered: delivery.prior_delivered,
+            is_app_limited: delivery.app_limited,
+            is_retrans: delivery.retransmitted,
             ..RateSample::default()
         };
-        if !pending.present || reneged {
+        if !delivery.present || reneged {
             return sample;
         }
-        sample.delivered = self.delivered.wrapping_sub(pending.prior_delivered);
-        sample.snd_interval_us = pending.snd_interval_us;
-        sample.rcv_interval_us = micros(now, pending.prior_at);
+        sample.delivered = self.delivered.wrapping_sub(delivery.prior_delivered);
+        sample.snd_interval_us = delivery.snd_interval_us;
+        sample.rcv_interval_us = micros(now, delivery.prior_at);
         let interval = sample.snd_interval_us.max(sample.rcv_interval_us);
         // Shorter than the path is long: a spurious retransmission was matched with the wrong copy.
         if min_rtt_us != u32::MAX && interval < min_rtt_us {
@@ -261,18 +273,23 @@ mod tests {
         Instant::from_millis(ms)
     }
 
+    fn take(delivery: &mut Delivery) -> Delivery {
+        core::mem::take(delivery)
+    }
+
     /// Ten segments a window over 100 ms: the second window measures 10 segments in 100 ms.
     #[test]
     fn steady_flow() {
         let mut rate = RateEstimator::default();
+        let mut delivery = Delivery::default();
         let mut sent: std::vec::Vec<_> = (0..10).map(|i| (rate.stamp(at(i), i as u32), at(i))).collect();
         let mut last = RateSample::default();
         for round in 1..5_u64 {
             let mut next = std::vec::Vec::new();
             for (i, (stamp, sent_at)) in sent.iter().enumerate() {
                 let now = *sent_at + core::time::Duration::from_millis(100);
-                rate.on_delivered(stamp, *sent_at, round * 10 + i as u64, false);
-                last = rate.sample(&counts(1), 100_000, false, now);
+                rate.on_delivered(&mut delivery, stamp, *sent_at, round * 10 + i as u64, false);
+                last = rate.sample(&counts(1), &take(&mut delivery), 100_000, false, now);
                 next.push((rate.stamp(now, 9), now));
             }
             sent = next;
@@ -286,18 +303,19 @@ mod tests {
     #[test]
     fn app_limited_sample_does_not_lower_the_rate() {
         let mut rate = RateEstimator::default();
+        let mut delivery = Delivery::default();
         let stamps: std::vec::Vec<_> = (0..10).map(|i| rate.stamp(at(0), i)).collect();
         for (i, stamp) in stamps.iter().enumerate() {
-            rate.on_delivered(stamp, at(0), i as u64, false);
+            rate.on_delivered(&mut delivery, stamp, at(0), i as u64, false);
         }
-        assert!(!rate.sample(&counts(10), 10_000, false, at(10)).is_app_limited);
+        assert!(!rate.sample(&counts(10), &take(&mut delivery), 10_000, false, at(10)).is_app_limited);
         assert_eq!(rate.delivery_rate(1000), 1_000_000);
 
         rate.set_app_limited(0);
         let stamp = rate.stamp(at(20), 0);
         assert!(stamp.is_app_limited());
-        rate.on_delivered(&stamp, at(20), 100, false);
-        let sample = rate.sample(&counts(1), 10_000, false, at(30));
+        rate.on_delivered(&mut delivery, &stamp, at(20), 100, false);
+        let sample = rate.sample(&counts(1), &take(&mut delivery), 10_000, false, at(30));
         assert!(sample.is_app_limited && sample.is_valid());
         assert_eq!(rate.delivery_rate(1000), 1_000_000);
         assert!(!rate.delivery_rate_app_limited());
@@ -308,14 +326,15 @@ mod tests {
     #[test]
     fn newest_sent_record_counts() {
         let mut rate = RateEstimator::default();
+        let mut delivery = Delivery::default();
         let old = rate.stamp(at(0), 0);
         let other = rate.stamp(at(1), 1);
-        rate.on_delivered(&other, at(1), 2, false);
-        rate.sample(&counts(1), 1, false, at(50));
+        rate.on_delivered(&mut delivery, &other, at(1), 2, false);
+        rate.sample(&counts(1), &take(&mut delivery), 1, false, at(50));
         let resent = rate.stamp(at(60), 1);
-        rate.on_delivered(&resent, at(60), 1, true);
-        rate.on_delivered(&old, at(0), 3, false);
-        let sample = rate.sample(&counts(2), 1, false, at(110));
+        rate.on_delivered(&mut delivery, &resent, at(60), 1, true);
+        rate.on_delivered(&mut delivery, &old, at(0), 3, false);
+        let sample = rate.sample(&counts(2), &take(&mut delivery), 1, false, at(110));
         assert!(sample.is_retrans);
         assert_eq!((sample.delivered, sample.interval_us), (2, Some(60_000)));
     }
@@ -323,17 +342,18 @@ mod tests {
     #[test]
     fn no_sample_without_records_below_min_rtt_or_after_reneging() {
         let mut rate = RateEstimator::default();
-        assert!(!rate.sample(&counts(0), u32::MAX, false, at(1)).is_valid());
+        let mut delivery = Delivery::default();
+        assert!(!rate.sample(&counts(0), &take(&mut delivery), u32::MAX, false, at(1)).is_valid());
         for (min_rtt_us, reneged) in [(20_000, false), (1, true)] {
             let stamp = rate.stamp(at(10), 0);
-            rate.on_delivered(&stamp, at(10), 1, false);
-            assert!(!rate.sample(&counts(1), min_rtt_us, reneged, at(20)).is_valid());
+            rate.on_delivered(&mut delivery, &stamp, at(10), 1, false);
+            assert!(!rate.sample(&counts(1), &take(&mut delivery), min_rtt_us, reneged, at(20)).is_valid());
         }
     }
 
     #[test]
     fn compact() {
         assert_eq!(size_of::<TxStamp>(), 24);
-        assert!(size_of::<RateEstimator>() <= 72, "{}", size_of::<RateEstimator>());
+        assert!(size_of::<RateEstimator>() <= 40, "{}", size_of::<RateEstimator>());
     }
 }

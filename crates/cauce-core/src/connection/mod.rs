@@ -34,6 +34,7 @@ use crate::stack::PortHold;
 use crate::sysctl::Profile;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
+use cauce_wire::Seq;
 use negotiated::Negotiated;
 use path::Path;
 use state::{Event, State};
@@ -43,6 +44,9 @@ use timestamps::Timestamps;
 
 pub(crate) use opening::Setup;
 
+/// Where every stream of offsets begins, the initial sequence number still to be added.
+pub(crate) const FIRST_OFFSET: u64 = 1 << 32;
+
 /// The send sequence variables of RFC 9293 3.3.1, as stream offsets.
 #[derive(Clone, Copy, Debug)]
 pub struct SendVariables {
@@ -50,18 +54,32 @@ pub struct SendVariables {
     pub una: u64,
     /// The next offset to send.
     pub nxt: u64,
-    /// The initial sequence number's offset.
-    pub iss: u64,
+    /// The initial sequence number; its offset is [`iss`](Self::iss).
+    isn: u32,
     /// The window that the peer offers from `una`, in bytes.
     pub wnd: u32,
     /// The largest window that the peer ever offered.
     pub max_wnd: u32,
-    /// The segment sequence number of the last window update (an offset of the peer's stream).
-    pub wl1: u64,
+    /// The sequence number of the segment that updated the window last.
+    pub wl1: Seq,
     /// Just past the last urgent byte written; `una` or less when there is none (snd.up).
     pub up: u64,
     /// Just past the last segment sent that was smaller than the MSS (Minshall's Nagle).
-    pub small_end: u64,
+    pub small_end: Seq,
+}
+
+impl SendVariables {
+    /// Before anything is sent: `iss` is the offset of our SYN, `irs` that of the peer's.
+    pub fn new(iss: u64, irs: u64) -> Self {
+        let small_end = Seq::at(iss);
+        let wl1 = Seq::at(irs);
+        SendVariables { una: iss, nxt: iss, isn: iss as u32, wnd: 0, max_wnd: 0, wl1, up: iss, small_end }
+    }
+
+    /// The offset of our SYN.
+    pub fn iss(&self) -> u64 {
+        FIRST_OFFSET + u64::from(self.isn)
+    }
 }
 
 /// Bits of [`Connection::pending`]: what the stack still has to do for a connection.
@@ -153,8 +171,8 @@ pub struct Connection {
     pub(crate) stalled_since: Instant,
     /// When enforced pacing last let something go.
     pub(crate) paced_at: Instant,
-    /// The offset of the peer's SYN.
-    pub(crate) irs: u64,
+    /// The peer's initial sequence number.
+    pub(crate) irs: u32,
     pub(crate) path: Path,
     pub(crate) write: WriteQueue,
     pub(crate) recv: Receiver,
@@ -365,6 +383,6 @@ mod tests {
     /// no byte waits in either direction.
     #[test]
     fn the_block_is_compact() {
-        assert!(size_of::<Connection>() <= 936, "{} bytes", size_of::<Connection>());
+        assert!(size_of::<Connection>() <= 872, "{} bytes", size_of::<Connection>());
     }
 }

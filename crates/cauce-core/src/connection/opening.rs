@@ -102,7 +102,7 @@ impl Connection {
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
         }
-        conn.snd.nxt = conn.snd.iss + 1;
+        conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);
         conn.sample_syn_ack(record, cx);
         conn
@@ -150,22 +150,13 @@ impl Connection {
             window_probes: 0,
             persist_backoff: 0,
             negotiated,
-            snd: SendVariables {
-                una: iss,
-                nxt: iss,
-                iss,
-                wnd: 0,
-                max_wnd: 0,
-                wl1: irs,
-                up: iss,
-                small_end: iss,
-            },
+            snd: SendVariables::new(iss, irs),
             rcv_up: 0,
             ts: Timestamps::new(setup.ts_offset),
             last_oow_ack: 0,
             stalled_since: cx.now,
             paced_at: Instant::ZERO,
-            irs,
+            irs: irs as u32,
             path: setup.path,
             write: WriteQueue::new(iss + 1),
             recv: Receiver::new(irs, &config, cx),

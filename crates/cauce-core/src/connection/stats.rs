@@ -20,7 +20,8 @@ pub enum Waiting {
     SendBuffer,
 }
 
-/// Counts and clocks of one connection. Times are in microseconds.
+/// Counts and clocks of one connection. Spans are counted in whole milliseconds between moments, so that no
+/// rounding adds up.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stats {
     /// Segments received.
@@ -39,10 +40,11 @@ pub struct Stats {
     pub last_data_recv: Instant,
     /// When an acknowledgement last arrived.
     pub last_ack_recv: Instant,
-    busy_us: u64,
-    peer_window_us: u64,
-    send_buffer_us: u64,
-    waiting_since: Instant,
+    busy_ms: u32,
+    peer_window_ms: u32,
+    send_buffer_ms: u32,
+    /// In milliseconds of the embedder's clock, low bits.
+    waiting_since: u32,
     waiting: Waiting,
 }
 
@@ -62,21 +64,23 @@ impl Stats {
     }
 
     fn close_interval(&mut self, now: Instant) {
-        let span = now.micros_since(self.waiting_since);
+        let now = now.as_millis() as u32;
+        let span = now.wrapping_sub(self.waiting_since);
         match self.waiting {
             Waiting::Idle => {}
-            Waiting::Busy => self.busy_us += span,
-            Waiting::PeerWindow => self.peer_window_us += span,
-            Waiting::SendBuffer => self.send_buffer_us += span,
+            Waiting::Busy => self.busy_ms = self.busy_ms.wrapping_add(span),
+            Waiting::PeerWindow => self.peer_window_ms = self.peer_window_ms.wrapping_add(span),
+            Waiting::SendBuffer => self.send_buffer_ms = self.send_buffer_ms.wrapping_add(span),
         }
         self.waiting_since = now;
     }
 
-    /// Time spent with data outstanding, of it behind the peer's window, of it short of send buffer.
+    /// Microseconds spent with data outstanding, of it behind the peer's window, of it short of send buffer.
     pub fn limited_times(&self, now: Instant) -> (u64, u64, u64) {
         let mut closed = *self;
         closed.close_interval(now);
-        let busy = closed.busy_us + closed.peer_window_us + closed.send_buffer_us;
-        (busy, closed.peer_window_us, closed.send_buffer_us)
+        let micros = |millis: u32| u64::from(millis) * 1_000;
+        let (window, buffer) = (micros(closed.peer_window_ms), micros(closed.send_buffer_ms));
+        (micros(closed.busy_ms) + window + buffer, window, buffer)
     }
 }

@@ -225,6 +225,7 @@ impl super::Recovery {
         pass.run_ack(ack, &mut s);
         s.newly_lost = pass.newly_lost;
         s.reduced = pass.reduced;
+        s.delivery = pass.delivery;
         s.phase_after = self.base.phase;
         self.keep(flight);
         s

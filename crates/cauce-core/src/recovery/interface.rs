@@ -2,6 +2,7 @@
 
 use super::phase::Phase;
 use crate::congestion::AckCounts;
+use crate::congestion::rate_sample::Delivery;
 use crate::counters::Counters;
 use crate::send::retransmit_queue::Control;
 use crate::sysctl::Sysctls;
@@ -176,6 +177,8 @@ pub struct AckSummary {
     pub phase_before: Phase,
     /// The phase after.
     pub phase_after: Phase,
+    /// What it says about the rate of delivery.
+    pub delivery: Delivery,
     pub(super) never_resent_delivered: bool,
     pub(super) dsack_of_probe: bool,
     pub(super) head_was_sacked: bool,

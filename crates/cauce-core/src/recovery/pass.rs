@@ -4,6 +4,7 @@ use super::interface::{AckInput, Env, RecoveryTimer, SenderState, Settings};
 use super::phase::Phase;
 use super::state::{Base, Flight};
 use super::window_control::WindowControl;
+use crate::congestion::rate_sample::Delivery;
 use crate::congestion::view::SenderView;
 use crate::counters::{Counter, Counters};
 use crate::send::retransmit_queue::Marks;
@@ -30,6 +31,8 @@ pub(super) struct Pass<'a, C> {
     pub reduced: bool,
     /// When the most recently sent record delivered by this ACK was sent.
     pub newest_delivered: Option<Instant>,
+    /// What this ACK says about the rate of delivery.
+    pub delivery: Delivery,
 }
 
 /// Where the sender stands.
@@ -63,6 +66,7 @@ impl<'a, C: WindowControl> Pass<'a, C> {
             newly_lost: 0,
             reduced: false,
             newest_delivered: None,
+            delivery: Delivery::default(),
         }
     }
 

@@ -220,7 +220,7 @@ impl<C: WindowControl> Pass<'_, C> {
     /// A record reached the receiver, by SACK or cumulatively: once in its life.
     pub(super) fn note_delivered(&mut self, record: &SentRecord) {
         let resent = record.is(Marks::EVER_RETRANS);
-        self.cc.on_delivered(&record.stamp, record.last_sent, record.end, resent);
+        self.cc.on_delivered(&mut self.delivery, &record.stamp, record.last_sent, record.end, resent);
         self.newest_delivered = self.newest_delivered.max(Some(record.last_sent));
     }
 

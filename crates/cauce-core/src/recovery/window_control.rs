@@ -1,7 +1,7 @@
 //! The border to congestion control: what recovery asks of the window.
 
 use super::phase::Phase;
-use crate::congestion::rate_sample::TxStamp;
+use crate::congestion::rate_sample::{Delivery, TxStamp};
 use crate::congestion::view::SenderView;
 use crate::congestion::window::Congestion;
 use crate::time::Instant;
@@ -31,8 +31,15 @@ pub trait WindowControl {
     /// drive proportional rate reduction.
     fn reduce_on_timer(&mut self, newly_lost: u32, view: &SenderView);
     /// A record was delivered: its stamp, when it was last sent, the offset after it, and whether it had
-    /// ever been sent again.
-    fn on_delivered(&mut self, stamp: &TxStamp, sent_at: Instant, end: u64, retransmitted: bool);
+    /// ever been sent again. `delivery` gathers what one ACK delivers.
+    fn on_delivered(
+        &mut self,
+        delivery: &mut Delivery,
+        stamp: &TxStamp,
+        sent_at: Instant,
+        end: u64,
+        retransmitted: bool,
+    );
     /// Segments delivered before the ACK that is being processed; wraps.
     fn delivered(&self) -> u32;
 }
@@ -70,8 +77,15 @@ impl WindowControl for Congestion {
         Congestion::reduce_on_timer(self, newly_lost, view);
     }
 
-    fn on_delivered(&mut self, stamp: &TxStamp, sent_at: Instant, end: u64, retransmitted: bool) {
-        self.rate.on_delivered(stamp, sent_at, end, retransmitted);
+    fn on_delivered(
+        &mut self,
+        delivery: &mut Delivery,
+        stamp: &TxStamp,
+        sent_at: Instant,
+        end: u64,
+        retransmitted: bool,
+    ) {
+        self.rate.on_delivered(delivery, stamp, sent_at, end, retransmitted);
     }
 
     fn delivered(&self) -> u32 {

@@ -88,7 +88,7 @@ impl Connection {
     fn control_congestion(&mut self, summary: &AckSummary, cx: &mut Context<'_>) {
         let counts = summary.counts(self.recovery.reordering() > cx.sysctl.reordering());
         let min_rtt = self.recovery.min_rtt_us();
-        let sample = self.cong.rate.sample(&counts, min_rtt, summary.reneging, cx.now);
+        let sample = self.cong.rate.sample(&counts, &summary.delivery, min_rtt, summary.reneging, cx.now);
         let view = self.view(cx.now);
         let settings = self.congestion_settings(cx);
         self.cong.on_ack(&counts, &sample, &view, &settings);
@@ -118,7 +118,7 @@ impl Connection {
         self.write.release_to(acked_to);
         self.settle_memory(cx);
         self.stalled_since = cx.now;
-        if self.state != State::SynReceived && prior_una > self.snd.iss {
+        if self.state != State::SynReceived && prior_una > self.snd.iss() {
             self.expand_send_buffer(cx);
         }
         self.note_room(cx);

@@ -8,6 +8,7 @@ use crate::connection::state::Event;
 use crate::connection::{Connection, flag, pending};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
+use cauce_wire::Seq;
 
 impl Connection {
     pub(super) fn check_handshake_ack(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
@@ -18,10 +19,10 @@ impl Connection {
         }
         self.snd.wnd = self.scaled_window(segment);
         self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
-        self.snd.wl1 = segment.seq;
+        self.snd.wl1 = Seq::at(segment.seq);
         if !self.has(flag::ACTIVE) {
             // The SYN,ACK left before this block existed: there is no record of it to acknowledge.
-            self.snd.una = self.snd.iss + 1;
+            self.snd.una = self.snd.iss() + 1;
             self.cong.rate.handshake_delivered(cx.now);
         }
         self.establish(cx);

@@ -84,13 +84,13 @@ impl Connection {
         if let (true, Some(ts)) = (self.negotiated.timestamps, segment.header.options.timestamps) {
             self.ts.store(ts.val, cx.now);
         }
-        self.irs = segment.seq;
+        self.irs = segment.seq as u32;
         self.recv = self.new_receiver(segment.seq, cx);
         self.recovery.set_sack(self.negotiated.sack);
         // The window of a SYN is not scaled (RFC 7323 2.2).
         self.snd.wnd = u32::from(segment.header.window);
         self.snd.max_wnd = self.snd.wnd;
-        self.snd.wl1 = segment.seq;
+        self.snd.wl1 = Seq::at(segment.seq);
         self.sync_mss(cx);
     }
 

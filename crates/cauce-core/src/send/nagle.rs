@@ -5,6 +5,7 @@
 use crate::connection::{Connection, flag, pending};
 use crate::socket::options::flag as option;
 use crate::time::{Duration, Instant};
+use cauce_wire::Seq;
 
 /// Longest time that a cork, or MSG_MORE, holds a partial segment (N-13).
 pub(crate) const CORK_LIMIT: Duration = Duration::from_millis(200);
@@ -28,7 +29,8 @@ impl Connection {
 
     /// Minshall: only a small segment that is still unacknowledged holds the next one back.
     fn small_is_outstanding(&self) -> bool {
-        self.snd.small_end > self.snd.una && self.snd.small_end <= self.snd.nxt
+        let end = self.snd.small_end;
+        end.after(Seq::at(self.snd.una)) && end.at_or_before(Seq::at(self.snd.nxt))
     }
 
     /// Starts the cork's clock when a partial segment begins to wait behind it.

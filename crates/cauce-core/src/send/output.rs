@@ -17,7 +17,7 @@ use crate::context::Context;
 use crate::counters::Counter;
 use crate::recovery::{Phase, Retransmit};
 use crate::time::Instant;
-use cauce_wire::Flags;
+use cauce_wire::{Flags, Seq};
 
 /// Most super-segments that one connection sends before others get their turn.
 const TURN: usize = 16;
@@ -89,13 +89,13 @@ impl Connection {
             return;
         }
         self.done(pending::SYN);
-        let first = self.snd.nxt == self.snd.iss;
-        let segment = Outgoing::bare(self.snd.iss, self.syn_flags(), SendReason::Handshake);
+        let first = self.snd.nxt == self.snd.iss();
+        let segment = Outgoing::bare(self.snd.iss(), self.syn_flags(), SendReason::Handshake);
         let packet = self.build(segment, cx);
         out.push(packet);
         if first {
-            self.record_sent(self.snd.iss, self.snd.iss + 1, Control::SYN, cx);
-            self.snd.nxt = self.snd.iss + 1;
+            self.record_sent(self.snd.iss(), self.snd.iss() + 1, Control::SYN, cx);
+            self.snd.nxt = self.snd.iss() + 1;
         }
     }
 
@@ -271,7 +271,7 @@ impl Connection {
             return;
         }
         if !(taken as u64).is_multiple_of(u64::from(self.mss)) {
-            self.snd.small_end = end;
+            self.snd.small_end = Seq::at(end);
         }
         let packet = self.build(Outgoing { seq: start, flags, payload, len: taken, reason }, cx);
         self.pace(&packet, cx);

@@ -1,13 +1,16 @@
 //! The peer's window: taking its updates and not being silly about it (RFC 9293 3.8.6.2.1, 3.10.7.4; P-056).
 
 use crate::connection::Connection;
+use cauce_wire::Seq;
 
 impl Connection {
     /// Takes the window of an acceptable segment if it is news (RFC 9293 3.10.7.4: `snd.wl1`, `snd.wl2`).
     /// Returns true when the window changed. A peer that takes a window back is survived: what lies beyond
     /// the new edge waits (P-056).
     pub(crate) fn update_send_window(&mut self, seq: u64, ack: u64, window: u32) -> bool {
-        let news = ack > self.snd.una || seq > self.snd.wl1 || (seq == self.snd.wl1 && window > self.snd.wnd);
+        let seq = Seq::at(seq);
+        let repeated = seq == self.snd.wl1;
+        let news = ack > self.snd.una || seq.after(self.snd.wl1) || (repeated && window > self.snd.wnd);
         if !news {
             return false;
         }

@@ -3,8 +3,8 @@
 //! Field names, units and meanings are those of Linux's `struct tcp_info`; here they are values of Rust. The
 //! byte layout belongs to the descriptor faces.
 
-use crate::connection::Connection;
 use crate::connection::state::State;
+use crate::connection::{Connection, FIRST_OFFSET};
 use crate::recovery::phase::Phase;
 use crate::time::Instant;
 
@@ -131,7 +131,7 @@ impl TcpInfo {
         let millis = |at: Instant| now.since(at).as_millis().min(u128::from(u32::MAX)) as u32;
         let (busy_time, rwnd_limited, sndbuf_limited) = conn.stats.limited_times(now);
         let agreed = &conn.negotiated;
-        let first = conn.snd.iss + 1;
+        let first = conn.snd.iss() + 1;
         TcpInfo {
             state: conn.state,
             ca_state: conn.recovery.phase(),
@@ -171,7 +171,7 @@ impl TcpInfo {
             bytes_received: conn
                 .recv
                 .nxt()
-                .saturating_sub(conn.irs + 1 + u64::from(conn.recv.fin_received())),
+                .saturating_sub(FIRST_OFFSET + u64::from(conn.irs) + 1 + u64::from(conn.recv.fin_received())),
             segs_out: conn.stats.segs_out,
             segs_in: conn.stats.segs_in,
             notsent_bytes: conn.unsent().min(u64::from(u32::MAX)) as u32,

@@ -124,7 +124,7 @@ impl Bench {
         let s = self.rec.on_ack(&ack, &mut env, &mut self.cc);
         self.audit();
         let counts = s.counts(false);
-        let sample = self.cc.rate.sample(&counts, self.rec.min_rtt_us(), s.reneging, self.now);
+        let sample = self.cc.rate.sample(&counts, &s.delivery, self.rec.min_rtt_us(), s.reneging, self.now);
         let view = self.rec.view(self.now, self.una, self.nxt, MSS, self.cc.is_cwnd_limited());
         self.cc.on_ack(&counts, &sample, &view, &congestion::Settings::default());
         self.output();
