@@ -3,11 +3,11 @@
 use anyhow::Result;
 use cauce_bench::clock::Clock;
 use cauce_bench::ours::bulk::Bulk;
-use cauce_bench::ours::memory;
 use cauce_bench::ours::rtt::Rtt;
 use cauce_bench::ours::scale::Scale;
 use cauce_bench::ours::short::Short;
 use cauce_bench::ours::tun::{TunBulk, Way};
+use cauce_bench::ours::{memory, stream_memory};
 use cauce_bench::peers::{kernel, lwip, smoltcp};
 use cauce_bench::report::{Contestant, Report, compare};
 use cauce_bench::work::{Kind, Who, work};
@@ -186,8 +186,10 @@ fn memory(cli: &Cli, args: &CountArgs) -> Result<()> {
     let count = args.count.unwrap_or(100_000);
     counting::start();
     let mut reports = Vec::new();
-    let states: [(&str, memory::Measure); 3] = [
+    let states: [(&str, memory::Measure); 5] = [
         ("idle connection, one end", memory::idle),
+        ("idle connection with its stream, one end", stream_memory::idle),
+        ("the same, and a task waits for the next byte", stream_memory::awaited),
         ("half-open connection", memory::half_open),
         ("TIME-WAIT", memory::time_wait),
     ];

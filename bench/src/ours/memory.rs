@@ -52,7 +52,8 @@ fn rest(hosts: &mut [Host<Pipe>; 2], from: Instant, span: Duration) -> Result<In
     Ok(end)
 }
 
-fn per(before: counting::Use, after: counting::Use, count: usize) -> Cost {
+/// What one of `count` has cost between two moments.
+pub(super) fn per(before: counting::Use, after: counting::Use, count: usize) -> Cost {
     let each = |now: usize, then: usize| (now as f64 - then as f64) / count as f64;
     Cost {
         requested: each(after.requested, before.requested),

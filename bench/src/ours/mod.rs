@@ -5,6 +5,7 @@ pub mod memory;
 pub mod rtt;
 pub mod scale;
 pub mod short;
+pub mod stream_memory;
 pub mod tun;
 
 use cauce_core::socket::SocketId;
