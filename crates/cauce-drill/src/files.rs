@@ -214,7 +214,7 @@ fn play<T: Send>(
 ) -> Played<T> {
     let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match against {
-        Against::Core => how(checked, &mut Core::new()),
+        Against::Core => how(checked, &mut Core::new(directory.to_owned())),
         Against::Kernel => on_the_kernel(checked, directory, how),
     }
 }

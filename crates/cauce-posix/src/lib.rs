@@ -1,8 +1,44 @@
-//! Descriptors over the sockets of `cauce-core`, as POSIX numbers and shares them.
+//! A process's side of the socket interface, still without IO: descriptors and the system calls on them.
 //!
-//! So far the crate is the table that everything else will stand on: [`table::Descriptors`] gives out the
-//! lowest free number, lets numbers share a socket (dup), and says when the last of them is gone. Calls that
-//! wait are already data in `cauce_core::socket::call`; poll, epoll and pipes will be built on both.
+//! `cauce-core` has sockets and their POSIX meaning; this crate has what lies between them and a program
+//! that speaks in numbers: the descriptor table, system calls by their Linux arguments, socket options by
+//! level and name, poll, epoll, pipes, files to send from, splice, and calls that sleep. A call is data: it
+//! is *started* ([`Process::call`]), and when it cannot return yet it stands in the process's table until
+//! [`Process::turn`] finds that it can. Nothing here waits, so the same code serves virtual time, an event
+//! loop, and threads that really sleep.
+//!
+//! ```
+//! use cauce_core::{stack::Stack, sysctl::Sysctls, time::Instant};
+//! use cauce_posix::{Call, Process, Progress};
+//! # let mut n = 0u64;
+//! # let mut stack = Stack::new(Sysctls::default(), Box::new(move || { n += 1; n }));
+//! let mut process = Process::new(1024);
+//! let call = Call::Socket { domain: libc::AF_INET, kind: libc::SOCK_STREAM, protocol: 0 };
+//! let Progress::Done(outcome) = process.call(&mut stack, Instant::ZERO, call) else { panic!("it sleeps") };
+//! assert_eq!(outcome.result, Ok(3));
+//! ```
+//!
+//! What it never does: read a clock, open a file, touch memory of a program (that goes through
+//! [`UserMemory`](cauce_core::socket::call::UserMemory), which may fault), or know a stack's insides.
 #![forbid(unsafe_code)]
 
-pub mod table;
+mod address;
+mod call;
+mod descriptor_calls;
+mod epoll;
+mod file;
+mod object;
+pub mod options;
+mod pipe;
+mod poll;
+mod process;
+mod sleep;
+mod socket_calls;
+mod splice;
+mod table;
+mod transfer;
+
+pub use address::{Address, sockaddr};
+pub use call::{Answer, Call, Control, Event, Fd, Memory, NoMemory, Outcome, PollFd, Progress, Receive, SleepId};
+pub use file::FileSource;
+pub use process::Process;

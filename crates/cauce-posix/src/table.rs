@@ -1,119 +1,153 @@
-//! The descriptor table: numbers to open sockets (POSIX.1 2.14; A-51).
+//! The descriptor table: numbers to open file descriptions (POSIX.1 2.14; A-51).
 //!
-//! It decides which number a socket gets and when nobody names it any more. It never calls a stack: whoever
-//! closes the last number closes the socket.
+//! It decides which number a description gets. It never closes anything: whoever takes the last number away
+//! lets go of what it named.
 
-use cauce_core::socket::SocketId;
+use crate::Fd;
+use crate::object::ObjectId;
 use cauce_core::socket::errno::Errno;
 
-/// The descriptors of one process.
-///
-/// ```
-/// use cauce_core::socket::{Family, errno::Errno};
-/// use cauce_core::{stack::Stack, sysctl::Sysctls};
-/// use cauce_posix::table::Descriptors;
-/// let mut n = 0u64;
-/// let mut stack = Stack::new(Sysctls::default(), Box::new(move || { n += 1; n }));
-/// let id = stack.open(Family::V4).unwrap();
-/// let mut table = Descriptors::new(3, 1024);
-/// let fd = table.insert(id).unwrap();
-/// let copy = table.dup(fd).unwrap();
-/// assert_eq!((fd, copy), (3, 4));
-/// assert_eq!(table.close(fd), Ok(None));
-/// assert_eq!(table.close(copy), Ok(Some(id)));
-/// assert_eq!(table.get(copy), Err(Errno::EBADF));
-/// ```
-#[derive(Clone, Debug)]
-pub struct Descriptors {
-    first: usize,
-    limit: usize,
-    open: Vec<Option<SocketId>>,
+/// One number in use.
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    object: ObjectId,
+    close_on_exec: bool,
 }
 
+/// The descriptors of one process.
+#[derive(Clone, Debug)]
+pub(crate) struct Descriptors {
+    limit: usize,
+    slots: Vec<Option<Slot>>,
+}
+
+/// Numbers below this one are the standard streams, which are not ours.
+const FIRST: usize = 3;
+
 impl Descriptors {
-    /// An empty table whose numbers start at `first` (3 leaves room for the standard streams) and stay below
-    /// `limit` (RLIMIT_NOFILE).
-    pub fn new(first: usize, limit: usize) -> Self {
-        Descriptors { first, limit, open: Vec::new() }
+    /// An empty table whose numbers stay below `limit` (RLIMIT_NOFILE).
+    pub(crate) fn new(limit: usize) -> Self {
+        Descriptors { limit, slots: Vec::new() }
     }
 
-    /// Gives a socket the lowest free number.
+    /// Gives `object` the lowest free number that is at least `least`.
     ///
     /// # Errors
-    /// `EMFILE` when all numbers below the limit are taken.
-    pub fn insert(&mut self, socket: SocketId) -> Result<usize, Errno> {
-        let index = self.open.iter().position(Option::is_none).unwrap_or(self.open.len());
-        let fd = self.first + index;
-        if fd >= self.limit {
+    /// `EMFILE` when all numbers below the limit are taken, `EINVAL` when `least` is none of them.
+    pub(crate) fn insert(
+        &mut self,
+        object: ObjectId,
+        least: Fd,
+        close_on_exec: bool,
+    ) -> Result<Fd, Errno> {
+        let least = usize::try_from(least).map_err(|_| Errno::EINVAL)?.max(FIRST);
+        if least >= self.limit.max(FIRST + 1) {
+            return Err(Errno::EINVAL);
+        }
+        let free = |index: &usize| self.slots.get(*index).is_none_or(Option::is_none);
+        let index = (least - FIRST..).find(free).unwrap_or(self.slots.len());
+        self.put(index, object, close_on_exec)
+    }
+
+    /// True while a number is free.
+    pub(crate) fn has_room(&self) -> bool {
+        FIRST + self.slots.len() < self.limit || self.slots.iter().any(Option::is_none)
+    }
+
+    /// Lets `fd` name `object`, whatever it named before, which is returned.
+    ///
+    /// # Errors
+    /// `EBADF` for a number that is negative, a standard stream's, or beyond the limit.
+    pub(crate) fn replace(
+        &mut self,
+        fd: Fd,
+        object: ObjectId,
+        close_on_exec: bool,
+    ) -> Result<Option<ObjectId>, Errno> {
+        let index = usize::try_from(fd).ok().and_then(|fd| fd.checked_sub(FIRST)).ok_or(Errno::EBADF)?;
+        let before = self.slots.get(index).copied().flatten().map(|slot| slot.object);
+        self.put(index, object, close_on_exec).map_err(|_| Errno::EBADF)?;
+        Ok(before)
+    }
+
+    fn put(&mut self, index: usize, object: ObjectId, close_on_exec: bool) -> Result<Fd, Errno> {
+        let fd = Fd::try_from(FIRST + index).map_err(|_| Errno::EMFILE)?;
+        if FIRST + index >= self.limit {
             return Err(Errno::EMFILE);
         }
-        if index == self.open.len() {
-            self.open.push(None);
+        if index >= self.slots.len() {
+            self.slots.resize(index + 1, None);
         }
-        self.open[index] = Some(socket);
+        self.slots[index] = Some(Slot { object, close_on_exec });
         Ok(fd)
     }
 
-    /// The socket behind a number.
+    fn slot(&self, fd: Fd) -> Option<&Slot> {
+        self.slots.get(usize::try_from(fd).ok()?.checked_sub(FIRST)?)?.as_ref()
+    }
+
+    /// What a number names.
     ///
     /// # Errors
     /// `EBADF` for a number that is not open.
-    pub fn get(&self, fd: usize) -> Result<SocketId, Errno> {
-        let index = fd.checked_sub(self.first).ok_or(Errno::EBADF)?;
-        self.open.get(index).copied().flatten().ok_or(Errno::EBADF)
+    pub(crate) fn get(&self, fd: Fd) -> Result<ObjectId, Errno> {
+        self.slot(fd).map(|slot| slot.object).ok_or(Errno::EBADF)
     }
 
-    /// A second number for the same socket: the lowest free one.
-    ///
-    /// # Errors
-    /// `EBADF` for a number that is not open, `EMFILE` when none is free.
-    pub fn dup(&mut self, fd: usize) -> Result<usize, Errno> {
-        self.insert(self.get(fd)?)
+    /// FD_CLOEXEC of a number that is open.
+    pub(crate) fn close_on_exec(&self, fd: Fd) -> bool {
+        self.slot(fd).is_some_and(|slot| slot.close_on_exec)
     }
 
-    /// Frees a number. Returns the socket when it was the last one that named it: it is to be closed now.
-    ///
-    /// # Errors
-    /// `EBADF` for a number that is not open.
-    pub fn close(&mut self, fd: usize) -> Result<Option<SocketId>, Errno> {
-        let socket = self.get(fd)?;
-        self.open[fd - self.first] = None;
-        while self.open.last().is_some_and(Option::is_none) {
-            self.open.pop();
+    /// Sets or clears FD_CLOEXEC.
+    pub(crate) fn set_close_on_exec(&mut self, fd: Fd, on: bool) {
+        let index = usize::try_from(fd).ok().and_then(|fd| fd.checked_sub(FIRST));
+        if let Some(Some(slot)) = index.and_then(|index| self.slots.get_mut(index)) {
+            slot.close_on_exec = on;
         }
-        let still_named = self.open.contains(&Some(socket));
-        Ok((!still_named).then_some(socket))
+    }
+
+    /// Frees a number and returns what it named.
+    ///
+    /// # Errors
+    /// `EBADF` for a number that is not open.
+    pub(crate) fn remove(&mut self, fd: Fd) -> Result<ObjectId, Errno> {
+        let object = self.get(fd)?;
+        self.slots[fd as usize - FIRST] = None;
+        while self.slots.last().is_some_and(Option::is_none) {
+            self.slots.pop();
+        }
+        Ok(object)
+    }
+
+    /// Every number that is open, in order.
+    pub(crate) fn open(&self) -> impl Iterator<Item = Fd> {
+        self.slots.iter().enumerate().filter(|(_, slot)| slot.is_some()).map(|(i, _)| (FIRST + i) as Fd)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use cauce_core::socket::Family;
-    use cauce_core::stack::Stack;
-    use cauce_core::sysctl::Sysctls;
+    use slotmap::SlotMap;
 
     /// A-51: the lowest free number is given out, the limit is EMFILE, and unknown numbers are EBADF.
     #[test]
     fn numbers_are_the_lowest_free_ones() {
-        let mut n = 0u64;
-        let rng = move || {
-            n += 1;
-            n
-        };
-        let mut stack = Stack::new(Sysctls::default(), Box::new(rng));
-        let ids = [(); 3].map(|()| stack.open(Family::V4).unwrap());
-        let mut table = Descriptors::new(3, 6);
-        let fds = ids.map(|id| table.insert(id).unwrap());
-        assert_eq!(fds, [3, 4, 5]);
-        assert_eq!(table.dup(3), Err(Errno::EMFILE));
-        assert_eq!(table.close(4), Ok(Some(ids[1])));
-        assert_eq!(table.dup(5), Ok(4));
-        assert_eq!(table.get(4), Ok(ids[2]));
-        assert_eq!(table.close(5), Ok(None));
-        assert_eq!(table.close(4), Ok(Some(ids[2])));
-        for fd in [0, 2, 4, 5, 99] {
-            assert_eq!(table.close(fd), Err(Errno::EBADF));
+        let mut objects: SlotMap<ObjectId, ()> = SlotMap::with_key();
+        let [a, b, c] = [(); 3].map(|()| objects.insert(()));
+        let mut table = Descriptors::new(6);
+        assert_eq!([a, b, c].map(|object| table.insert(object, 0, false)), [Ok(3), Ok(4), Ok(5)]);
+        assert_eq!(table.insert(a, 0, false), Err(Errno::EMFILE));
+        assert_eq!(table.remove(4), Ok(b));
+        assert_eq!(table.insert(c, 4, true), Ok(4));
+        assert!(table.close_on_exec(4) && !table.close_on_exec(5));
+        assert_eq!(table.replace(4, a, false), Ok(Some(c)));
+        assert_eq!(table.open().collect::<Vec<_>>(), [3, 4, 5]);
+        for fd in [-1, 0, 2, 6, 99] {
+            assert_eq!(table.remove(fd), Err(Errno::EBADF));
         }
+        assert_eq!(table.replace(6, a, false), Err(Errno::EBADF));
+        assert_eq!(table.insert(a, 9, false), Err(Errno::EINVAL));
     }
 }

@@ -13,6 +13,11 @@ impl Stack {
         }
     }
 
+    /// True for a socket that listens.
+    pub(crate) fn is_listener(&self, id: SocketId) -> bool {
+        matches!(self.sockets.get(id), Some(Entry::Listener(_)))
+    }
+
     /// The name of the congestion control that the socket uses, or will use.
     pub(crate) fn congestion(&self, id: SocketId) -> Result<&str, Errno> {
         let own = match self.sockets.get(id) {

@@ -5,25 +5,21 @@
 
 mod calls;
 mod command;
-mod descriptors;
 mod info;
-mod options;
-mod watch;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use bytes::Bytes;
 use cauce_core::batch::Batch;
 use cauce_core::frame::{DeviceId, Frame};
-use cauce_core::socket::SocketId;
 use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::Sysctls;
 use cauce_core::time::Instant;
 use cauce_device::offload;
+use cauce_posix::{Process, SleepId};
 
-use self::descriptors::Descriptors;
-use self::watch::Sleeper;
 use crate::call::{Call, Fd, Outcome};
 use crate::settings::{IpMode, Settings};
 use crate::target::{Captured, Progress, Sample, Target, TargetError};
@@ -36,6 +32,8 @@ const BATCH: usize = 64;
 const TOLERANCE: i64 = 4_000_000;
 /// Events of one moment after which the stack is taken to spin.
 const ENDLESS: u32 = 1_000_000;
+/// Descriptors that a script may have open.
+const DESCRIPTORS: usize = 1024;
 
 /// Our stack as a target.
 #[derive(Debug)]
@@ -46,27 +44,27 @@ pub struct Core {
     zero: Instant,
     batch: Batch,
     left: VecDeque<Captured>,
-    descriptors: Descriptors,
+    process: Process,
     /// The call that sleeps, and once it is over when and what.
-    sleeper: Option<Sleeper>,
+    sleeper: Option<SleepId>,
     over: Option<(i64, Outcome)>,
     local: SocketAddr,
     remote: SocketAddr,
     mode: IpMode,
-    /// Sockets whose readiness changed since they were last looked at edge by edge.
-    edges: BTreeMap<SocketId, ()>,
+    /// Where paths of the script start.
+    directory: PathBuf,
 }
 
 impl Default for Core {
     fn default() -> Core {
-        Core::new()
+        Core::new(PathBuf::from("."))
     }
 }
 
 impl Core {
     /// A fresh stack with the settings of the profile `linux-6.18` and a random source that always gives the
-    /// same numbers.
-    pub fn new() -> Core {
+    /// same numbers, for a script in `directory`.
+    pub fn new(directory: PathBuf) -> Core {
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let rng = move || {
             // splitmix64
@@ -84,13 +82,13 @@ impl Core {
             zero: Instant::from_nanos(EPOCH),
             batch: Batch::new(BATCH),
             left: VecDeque::new(),
-            descriptors: Descriptors::default(),
+            process: Process::new(DESCRIPTORS),
             sleeper: None,
             over: None,
             local: nowhere,
             remote: nowhere,
             mode: IpMode::V4,
-            edges: BTreeMap::new(),
+            directory,
         }
     }
 
@@ -106,10 +104,15 @@ impl Core {
     fn drain(&mut self) {
         for _ in 0..ENDLESS {
             let sent = self.drain_packets();
-            while let Some((id, _)) = self.stack.poll_event() {
-                self.edges.insert(id, ());
+            self.process.turn(&mut self.stack, self.now);
+            let mut woken = false;
+            while let Some((id, outcome)) = self.process.poll_returned() {
+                woken = true;
+                if self.sleeper == Some(id) {
+                    self.sleeper = None;
+                    self.over = Some((self.since_zero(), calls::outcome_of(outcome)));
+                }
             }
-            let woken = self.try_sleeper();
             if !sent && !woken {
                 break;
             }
@@ -134,7 +137,7 @@ impl Core {
 
     /// Moves the clock to the stack's next event, but not beyond `limit`. False when it has reached `limit`.
     fn step(&mut self, limit: Instant) -> bool {
-        let own = self.sleeper.as_ref().and_then(Sleeper::deadline);
+        let own = self.process.poll_timeout();
         let next = self.stack.poll_timeout().map(|(at, _)| at).into_iter().chain(own).min();
         match next {
             Some(at) if at <= limit => {
@@ -221,7 +224,8 @@ impl Target for Core {
     }
 
     fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError> {
-        let id = self.descriptors.socket(fd).ok_or_else(|| broken("this descriptor is no socket"))?;
+        let id = i32::try_from(fd).ok().and_then(|fd| self.process.socket_of(fd).ok());
+        let id = id.ok_or_else(|| broken("this descriptor is no socket"))?;
         let info = self.stack.socket(id).tcp_info(self.now).map_err(|errno| broken(errno.text()))?;
         Ok(info::named(&info))
     }

@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn settings_are_ours_and_never_the_hosts() {
-        let mut core = Core::new();
+        let mut core = Core::default();
         run(&mut core, "sysctl -q net.ipv4.tcp_sack=0 net.ipv4.tcp_rmem=\"4096 5000 6000\"").unwrap();
         assert_eq!(core.stack.sysctl().get("net.ipv4.tcp_sack").as_deref(), Ok("0"));
         assert_eq!(core.stack.sysctl().get("tcp_rmem").as_deref(), Ok("4096\t5000\t6000"));

@@ -1,16 +1,65 @@
-//! Socket options by their numbers.
+//! setsockopt(): from the bytes that a program passes to an option of the engine.
 
-use cauce_core::socket::SocketId;
+use super::{SO_MAX_PACING_RATE, TCP_NOTSENT_LOWAT, unknown};
+use crate::{Fd, Process, Progress};
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::SocketOption;
-use cauce_core::time::Duration;
+use cauce_core::stack::Stack;
+use cauce_core::time::{Duration, Instant};
 
-use super::{Core, unsupported};
-use crate::call::{Answer, Outcome};
-use crate::target::{Progress, TargetError};
+impl Process {
+    pub(crate) fn set_option(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        fd: Fd,
+        (level, name): (i32, i32),
+        value: Option<&[u8]>,
+    ) -> Progress {
+        let (_, end) = match self.socket_end(fd) {
+            Ok(found) => found,
+            Err(error) => return error.into(),
+        };
+        let Some(bytes) = value else { return Errno::EFAULT.into() };
+        let mut socket = stack.socket(end.id);
+        if (level, name) == (libc::SOL_TCP, libc::TCP_CONGESTION) {
+            return match algorithm(bytes) {
+                Ok(name) => socket.set_congestion(now, &name).into(),
+                Err(error) => error.into(),
+            };
+        }
+        match structure(level, name, bytes) {
+            Some(Ok(option)) => return socket.set_option(now, option).into(),
+            Some(Err(error)) => return error.into(),
+            None => {}
+        }
+        let Some(option) = of_int(level, name, 0) else { return unknown(level, name) };
+        match int(level, bytes) {
+            Some(value) => socket.set_option(now, of_int(level, name, value).unwrap_or(option)).into(),
+            None => Errno::EINVAL.into(),
+        }
+    }
+}
 
-const TCP_NOTSENT_LOWAT: i32 = 25;
-const SO_MAX_PACING_RATE: i32 = 47;
+/// An int; options of IP take a single byte too.
+fn int(level: i32, bytes: &[u8]) -> Option<i32> {
+    match bytes.first_chunk::<4>() {
+        Some(int) => Some(i32::from_ne_bytes(*int)),
+        None if level == libc::SOL_IP => bytes.first().map(|byte| i32::from(*byte)),
+        None => None,
+    }
+}
+
+/// A name of at most 15 bytes, up to its first NUL.
+fn algorithm(bytes: &[u8]) -> Result<String, Errno> {
+    const LONGEST: usize = 15;
+    if bytes.is_empty() {
+        return Err(Errno::EINVAL);
+    }
+    let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
+    let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+    core::str::from_utf8(&bytes[..end]).map(str::to_owned).map_err(|_| Errno::ENOENT)
+}
 
 /// What an int means for the engine; `None` for options that it does not have.
 fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
@@ -25,7 +74,10 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_SOCKET, libc::SO_SNDBUF) => SocketOption::SendBuffer(value),
         (libc::SOL_SOCKET, libc::SO_RCVBUF) => SocketOption::RecvBuffer(value),
         (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => SocketOption::RecvLowat(value),
-        (libc::SOL_SOCKET, SO_MAX_PACING_RATE) => SocketOption::MaxPacingRate(u64::from(value as u32)),
+        (libc::SOL_SOCKET, SO_MAX_PACING_RATE) => match value {
+            -1 => SocketOption::MaxPacingRate(u64::MAX),
+            rate => SocketOption::MaxPacingRate(u64::from(rate as u32)),
+        },
         (libc::SOL_TCP, libc::TCP_NODELAY) => SocketOption::NoDelay(on),
         (libc::SOL_TCP, libc::TCP_CORK) => SocketOption::Cork(on),
         (libc::SOL_TCP, libc::TCP_QUICKACK) => SocketOption::QuickAck(on),
@@ -38,7 +90,7 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, libc::TCP_MAXSEG) => SocketOption::MaxSegment(count),
         (libc::SOL_TCP, libc::TCP_WINDOW_CLAMP) => SocketOption::WindowClamp(count),
         (libc::SOL_TCP, libc::TCP_DEFER_ACCEPT) => SocketOption::DeferAccept(value),
-        (libc::SOL_TCP, TCP_NOTSENT_LOWAT) => SocketOption::NotSentLowat(count),
+        (libc::SOL_TCP, TCP_NOTSENT_LOWAT) => SocketOption::NotSentLowat(value as u32),
         (libc::SOL_IP, libc::IP_TTL) | (libc::SOL_IPV6, libc::IPV6_UNICAST_HOPS) => SocketOption::Ttl(value),
         (libc::SOL_IP, libc::IP_TOS) | (libc::SOL_IPV6, libc::IPV6_TCLASS) => SocketOption::Tos(value),
         (libc::SOL_IP, libc::IP_MTU_DISCOVER) | (libc::SOL_IPV6, libc::IPV6_MTU_DISCOVER) => {
@@ -52,8 +104,8 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
     })
 }
 
-/// Structures: linger and the two time-outs.
-fn of_bytes(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption, Errno>> {
+/// Structures: linger, the two time-outs, and a pacing rate of 64 bits.
+fn structure(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption, Errno>> {
     let word = |at: usize| Some(i32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(i64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
     match (level, name) {
@@ -73,60 +125,7 @@ fn of_bytes(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption, 
             (Some(_), Some(_)) => Err(Errno::EDOM),
             _ => Err(Errno::EINVAL),
         }),
+        (libc::SOL_SOCKET, SO_MAX_PACING_RATE) => Some(Ok(SocketOption::MaxPacingRate(long(0)? as u64))),
         _ => None,
-    }
-}
-
-impl Core {
-    pub(super) fn set_option(
-        &mut self,
-        id: SocketId,
-        level: i32,
-        name: i32,
-        value: Option<&[u8]>,
-        len: u32,
-    ) -> Result<Progress, TargetError> {
-        let done = |result: Result<(), Errno>| {
-            let outcome = result.map_or_else(|error| Outcome::failed(error.number()), |()| Outcome::done(0));
-            Ok(Progress::Done(outcome))
-        };
-        let Some(bytes) = value else { return done(Err(Errno::EFAULT)) };
-        let bytes = bytes.get(..len as usize).unwrap_or(bytes);
-        let now = self.now;
-        if (level, name) == (libc::SOL_TCP, libc::TCP_CONGESTION) {
-            let text = String::from_utf8_lossy(bytes);
-            return done(self.stack.socket(id).set_congestion(now, text.trim_end_matches('\0')));
-        }
-        let option = match of_bytes(level, name, bytes) {
-            Some(Ok(option)) => option,
-            Some(Err(error)) => return done(Err(error)),
-            None => {
-                let Some(int) = bytes.first_chunk::<4>() else { return done(Err(Errno::EINVAL)) };
-                match of_int(level, name, i32::from_ne_bytes(*int)) {
-                    Some(option) => option,
-                    None => return unsupported(format!("setsockopt level {level} option {name}")),
-                }
-            }
-        };
-        done(self.stack.socket(id).set_option(now, option))
-    }
-
-    pub(super) fn get_option(
-        &mut self,
-        id: SocketId,
-        level: i32,
-        name: i32,
-        len: usize,
-    ) -> Result<Progress, TargetError> {
-        let now = self.now;
-        let mut socket = self.stack.socket(id);
-        let value = match (level, name) {
-            (libc::SOL_SOCKET, libc::SO_ERROR) => socket.take_error().map_or(0, Errno::number),
-            (libc::SOL_TCP, libc::TCP_MAXSEG) => socket.tcp_info(now).map_or(0, |info| info.snd_mss as i32),
-            _ => return unsupported(format!("getsockopt level {level} option {name}")),
-        };
-        let bytes = value.to_ne_bytes();
-        let answer = Answer::Bytes(bytes.get(..len.min(4)).unwrap_or(&[]).to_vec());
-        Ok(Progress::Done(Outcome::with(0, answer)))
     }
 }

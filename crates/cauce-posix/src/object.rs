@@ -1,0 +1,59 @@
+//! Open file descriptions: what descriptors name, and who holds them.
+//!
+//! A description lives as long as a descriptor or a sleeping call holds it. The status flags are its own, so
+//! that descriptors made by dup() share them (POSIX.1 2.14).
+
+use crate::Fd;
+use crate::epoll::Epoll;
+use crate::file::OpenFile;
+use crate::pipe::PipeId;
+use cauce_core::socket::{Family, SocketId};
+
+slotmap::new_key_type! {
+    /// Names an open file description of one process.
+    pub(crate) struct ObjectId;
+}
+
+/// What a description is.
+#[derive(Debug)]
+pub(crate) enum Kind {
+    /// A socket of the stack.
+    Socket(SocketEnd),
+    /// A set of descriptors that are watched.
+    Epoll(Epoll),
+    /// The reading end of a pipe.
+    PipeReader(PipeId),
+    /// The writing end of a pipe.
+    PipeWriter(PipeId),
+    /// A file that the embedder opened.
+    File(OpenFile),
+}
+
+/// A socket, and what the process keeps beside the stack's own state of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SocketEnd {
+    pub(crate) id: SocketId,
+    pub(crate) family: Family,
+    /// Event bits when the stack last told of the socket.
+    pub(crate) told: u32,
+    /// Bytes in order when the stack last told of it.
+    pub(crate) told_bytes: u64,
+}
+
+/// An open file description.
+#[derive(Debug)]
+pub(crate) struct Object {
+    pub(crate) kind: Kind,
+    /// O_NONBLOCK.
+    pub(crate) nonblocking: bool,
+    /// Descriptors that name it and sleeping calls that use it.
+    pub(crate) held: u32,
+    /// Epoll sets that watch it, and the descriptor each knows it by.
+    pub(crate) watchers: Vec<(ObjectId, Fd)>,
+}
+
+impl Object {
+    pub(crate) fn new(kind: Kind, nonblocking: bool) -> Object {
+        Object { kind, nonblocking, held: 0, watchers: Vec::new() }
+    }
+}

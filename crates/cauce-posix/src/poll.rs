@@ -1,0 +1,111 @@
+//! Readiness of any description, and poll(2).
+
+use crate::object::{Kind, Object, ObjectId};
+use crate::sleep::Retry;
+use crate::{Answer, Outcome, PollFd, Process, Progress};
+use cauce_core::socket::SocketId;
+use cauce_core::stack::Stack;
+use cauce_core::time::Instant;
+use std::time::Duration;
+
+/// Events that are reported whether they are asked for or not.
+pub(crate) const ALWAYS: u32 = (libc::POLLERR | libc::POLLHUP) as u32;
+const IN: u32 = libc::POLLIN as u32;
+const OUT: u32 = libc::POLLOUT as u32;
+/// What a socket's news about arrivals is made of; everything but room to write.
+const ARRIVALS: u32 = !(OUT | libc::POLLWRNORM as u32);
+
+/// The moment of a time-out.
+pub(crate) fn deadline(now: Instant, timeout: Option<Duration>) -> Instant {
+    match timeout {
+        Some(span) => now + cauce_core::time::Duration::from_nanos(span.as_nanos().min(u128::from(u64::MAX)) as u64),
+        None => Instant::NEVER,
+    }
+}
+
+impl Process {
+    pub(crate) fn poll(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        fds: Vec<PollFd>,
+        timeout: Option<Duration>,
+    ) -> Progress {
+        let deadline = deadline(now, timeout);
+        self.retry_or_sleep(stack, now, Retry::Poll { fds, deadline }, false)
+    }
+
+    /// What poll() would return now.
+    pub(crate) fn look(&mut self, stack: &mut Stack, fds: &[PollFd]) -> Outcome {
+        let mut revents = Vec::with_capacity(fds.len());
+        for PollFd { fd, events } in fds {
+            revents.push(match self.table.get(*fd) {
+                _ if *fd < 0 => 0,
+                Ok(object) => {
+                    let asked = u32::from(*events as u16) | ALWAYS;
+                    (self.readiness(stack, object) & asked) as u16 as i16
+                }
+                Err(_) => libc::POLLNVAL,
+            });
+        }
+        let count = revents.iter().filter(|events| **events != 0).count();
+        Outcome::with(count as i64, Answer::Poll(revents))
+    }
+
+    /// Event bits of poll(2) for a description, with the aliases that Linux sets beside IN and OUT.
+    pub(crate) fn readiness(&mut self, stack: &mut Stack, id: ObjectId) -> u32 {
+        let is_set = self.epoll_of(id).is_some();
+        let bits = match self.objects.get(id).map(|object| &object.kind) {
+            _ if is_set => u32::from(self.epoll_has_ready(stack, id)) * IN,
+            Some(Kind::Socket(end)) => u32::from(stack.socket(end.id).poll_readiness().0),
+            Some(Kind::PipeReader(pipe)) => self.pipes.get(*pipe).map_or(0, |pipe| pipe.read_events() as u32),
+            Some(Kind::PipeWriter(pipe)) => self.pipes.get(*pipe).map_or(0, |pipe| pipe.write_events() as u32),
+            Some(Kind::File(_)) => IN | OUT,
+            Some(Kind::Epoll(_)) | None => 0,
+        };
+        let alias = |bit: u32, alias: i16| if bits & bit != 0 { alias as u32 } else { 0 };
+        bits | alias(IN, libc::POLLRDNORM) | alias(OUT, libc::POLLWRNORM)
+    }
+
+    /// Takes the stack's news: which sockets got better, and in what.
+    pub(crate) fn hear(&mut self, stack: &mut Stack) {
+        while let Some((socket, ready)) = stack.poll_event() {
+            self.stirred = true;
+            if let Some(id) = self.by_socket.get(socket).copied() {
+                let news = self.news(stack, id, u32::from(ready.0));
+                self.touched(id, news);
+            }
+        }
+    }
+
+    /// The event bits that are new: room to write only when there was none, arrivals when something arrived.
+    fn news(&mut self, stack: &mut Stack, id: ObjectId, ready: u32) -> u32 {
+        let Some(Object { kind: Kind::Socket(end), .. }) = self.objects.get_mut(id) else { return u32::MAX };
+        let fresh = ready & !end.told;
+        let bytes = stack.socket(end.id).bytes_arrived();
+        // A listener's connections are no bytes: there every piece of news is an arrival.
+        let arrived = bytes.is_none_or(|bytes| bytes != end.told_bytes);
+        (end.told, end.told_bytes) = (ready, bytes.unwrap_or(0));
+        if arrived { fresh | ready & ARRIVALS } else { fresh }
+    }
+
+    /// Something happened to a description: its watchers are to look at it again, those that asked for one of
+    /// the events in `news`.
+    pub(crate) fn touched(&mut self, id: ObjectId, news: u32) {
+        self.stirred = true;
+        let Some(object) = self.objects.get(id) else { return };
+        for (epoll, fd) in object.watchers.clone() {
+            let Some(set) = self.epoll_of(epoll) else { continue };
+            if set.stir(fd, id, news) {
+                self.touched(epoll, IN);
+            }
+        }
+    }
+
+    pub(crate) fn socket_id(&self, id: ObjectId) -> Option<SocketId> {
+        match self.objects.get(id)?.kind {
+            Kind::Socket(end) => Some(end.id),
+            _ => None,
+        }
+    }
+}
