@@ -137,9 +137,8 @@ impl Process {
         };
         let pipe = self.pipe_of(object);
         let Some(named) = self.objects.get_mut(object) else { return Errno::EBADF.into() };
-        let int = |value: usize| {
-            Outcome::with(0, Answer::Int(i32::try_from(value).unwrap_or(i32::MAX))).into()
-        };
+        let int =
+            |value: usize| Outcome::with(0, Answer::Int(i32::try_from(value).unwrap_or(i32::MAX))).into();
         match (&named.kind, request) {
             (_, FIONBIO) => {
                 named.nonblocking = argument != 0;

@@ -156,7 +156,8 @@ impl Process {
     /// True when the set `from` watches `to`, itself or through others, or goes deeper than sets may.
     fn reaches(&self, from: ObjectId, to: ObjectId, left: usize) -> bool {
         let Some(Object { kind: Kind::Epoll(set), .. }) = self.objects.get(from) else { return false };
-        let is_set = |id: &ObjectId| matches!(self.objects.get(*id), Some(Object { kind: Kind::Epoll(_), .. }));
+        let is_set =
+            |id: &ObjectId| matches!(self.objects.get(*id), Some(Object { kind: Kind::Epoll(_), .. }));
         set.members()
             .map(|(_, member)| member)
             .filter(is_set)
@@ -191,7 +192,9 @@ impl Process {
             && let Some(member) = rest.pop_front()
         {
             let ready = self.readiness(stack, member.1);
-            let Some(entry) = self.epoll_of(id).and_then(|set| set.entries.get_mut(&member)) else { continue };
+            let Some(entry) = self.epoll_of(id).and_then(|set| set.entries.get_mut(&member)) else {
+                continue;
+            };
             entry.listed = false;
             let bits = ready & (entry.event.events & !MANNERS | ALWAYS);
             if bits == 0 || entry.spent {

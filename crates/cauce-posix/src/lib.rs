@@ -39,6 +39,8 @@ mod table;
 mod transfer;
 
 pub use address::{Address, sockaddr};
-pub use call::{Answer, Call, Control, Event, Fd, Memory, NoMemory, Outcome, PollFd, Progress, Receive, SleepId};
+pub use call::{
+    Answer, Call, Control, Event, Fd, Memory, NoMemory, Outcome, PollFd, Progress, Receive, SleepId,
+};
 pub use file::FileSource;
 pub use process::Process;

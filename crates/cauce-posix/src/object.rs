@@ -29,15 +29,11 @@ pub(crate) enum Kind {
     File(OpenFile),
 }
 
-/// A socket, and what the process keeps beside the stack's own state of it.
+/// A socket, and the family that it was opened for.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SocketEnd {
     pub(crate) id: SocketId,
     pub(crate) family: Family,
-    /// Event bits when the stack last told of the socket.
-    pub(crate) told: u32,
-    /// Bytes in order when the stack last told of it.
-    pub(crate) told_bytes: u64,
 }
 
 /// An open file description.

@@ -1,6 +1,6 @@
 //! Readiness of any description, and poll(2).
 
-use crate::object::{Kind, Object, ObjectId};
+use crate::object::{Kind, ObjectId};
 use crate::sleep::Retry;
 use crate::{Answer, Outcome, PollFd, Process, Progress};
 use cauce_core::socket::SocketId;
@@ -12,13 +12,13 @@ use std::time::Duration;
 pub(crate) const ALWAYS: u32 = (libc::POLLERR | libc::POLLHUP) as u32;
 const IN: u32 = libc::POLLIN as u32;
 const OUT: u32 = libc::POLLOUT as u32;
-/// What a socket's news about arrivals is made of; everything but room to write.
-const ARRIVALS: u32 = !(OUT | libc::POLLWRNORM as u32);
 
 /// The moment of a time-out.
 pub(crate) fn deadline(now: Instant, timeout: Option<Duration>) -> Instant {
     match timeout {
-        Some(span) => now + cauce_core::time::Duration::from_nanos(span.as_nanos().min(u128::from(u64::MAX)) as u64),
+        Some(span) => {
+            now + cauce_core::time::Duration::from_nanos(span.as_nanos().min(u128::from(u64::MAX)) as u64)
+        }
         None => Instant::NEVER,
     }
 }
@@ -59,7 +59,9 @@ impl Process {
             _ if is_set => u32::from(self.epoll_has_ready(stack, id)) * IN,
             Some(Kind::Socket(end)) => u32::from(stack.socket(end.id).poll_readiness().0),
             Some(Kind::PipeReader(pipe)) => self.pipes.get(*pipe).map_or(0, |pipe| pipe.read_events() as u32),
-            Some(Kind::PipeWriter(pipe)) => self.pipes.get(*pipe).map_or(0, |pipe| pipe.write_events() as u32),
+            Some(Kind::PipeWriter(pipe)) => {
+                self.pipes.get(*pipe).map_or(0, |pipe| pipe.write_events() as u32)
+            }
             Some(Kind::File(_)) => IN | OUT,
             Some(Kind::Epoll(_)) | None => 0,
         };
@@ -69,24 +71,12 @@ impl Process {
 
     /// Takes the stack's news: which sockets got better, and in what.
     pub(crate) fn hear(&mut self, stack: &mut Stack) {
-        while let Some((socket, ready)) = stack.poll_event() {
+        while let Some((socket, news)) = stack.poll_news() {
             self.stirred = true;
             if let Some(id) = self.by_socket.get(socket).copied() {
-                let news = self.news(stack, id, u32::from(ready.0));
-                self.touched(id, news);
+                self.touched(id, u32::from(news.0));
             }
         }
-    }
-
-    /// The event bits that are new: room to write only when there was none, arrivals when something arrived.
-    fn news(&mut self, stack: &mut Stack, id: ObjectId, ready: u32) -> u32 {
-        let Some(Object { kind: Kind::Socket(end), .. }) = self.objects.get_mut(id) else { return u32::MAX };
-        let fresh = ready & !end.told;
-        let bytes = stack.socket(end.id).bytes_arrived();
-        // A listener's connections are no bytes: there every piece of news is an arrival.
-        let arrived = bytes.is_none_or(|bytes| bytes != end.told_bytes);
-        (end.told, end.told_bytes) = (ready, bytes.unwrap_or(0));
-        if arrived { fresh | ready & ARRIVALS } else { fresh }
     }
 
     /// Something happened to a description: its watchers are to look at it again, those that asked for one of

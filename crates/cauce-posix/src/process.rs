@@ -264,9 +264,9 @@ impl Process {
 
     /// Something about a pipe changed: both ends may be ready for more.
     pub(crate) fn touch_pipe(&mut self, pipe: PipeId) {
-        let ends = self.objects.iter().filter(|(_, object)| {
-            matches!(object.kind, Kind::PipeReader(of) | Kind::PipeWriter(of) if of == pipe)
-        });
+        let ends = self.objects.iter().filter(
+            |(_, object)| matches!(object.kind, Kind::PipeReader(of) | Kind::PipeWriter(of) if of == pipe),
+        );
         for id in ends.map(|(id, _)| id).collect::<Vec<_>>() {
             self.touched(id, u32::MAX);
         }

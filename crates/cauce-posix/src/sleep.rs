@@ -161,7 +161,9 @@ impl Process {
             let Some(sleeper) = self.sleepers.get_mut(id) else { continue };
             let What::Engine { memory, then, .. } = &mut sleeper.what else { continue };
             let then = *then;
-            let engine::Progress::Done(result) = stack.resume_call(now, call, &mut **memory) else { continue };
+            let engine::Progress::Done(result) = stack.resume_call(now, call, &mut **memory) else {
+                continue;
+            };
             any = true;
             self.by_call.remove(call);
             let Some(sleeper) = self.sleepers.remove(id) else { continue };
@@ -191,7 +193,8 @@ impl Process {
         for id in candidates {
             // Out of the table while it is tried, for an attempt may look at the whole process.
             let Some(sleeper) = self.sleepers.get_mut(id) else { continue };
-            let placeholder = What::Retry(Retry::PipeRead { end: ObjectId::default(), memory: Box::new(NoMemory) });
+            let placeholder =
+                What::Retry(Retry::PipeRead { end: ObjectId::default(), memory: Box::new(NoMemory) });
             let What::Retry(mut retry) = std::mem::replace(&mut sleeper.what, placeholder) else { continue };
             match self.attempt(stack, now, &mut retry) {
                 Some(outcome) => {

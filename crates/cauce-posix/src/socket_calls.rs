@@ -46,7 +46,7 @@ impl Process {
         flags: i32,
         answer: Answer,
     ) -> Outcome {
-        let end = SocketEnd { id, family, told: 0, told_bytes: 0 };
+        let end = SocketEnd { id, family };
         let object = Object::new(Kind::Socket(end), flags & libc::SOCK_NONBLOCK != 0);
         let fd = self.install(object, flags & libc::SOCK_CLOEXEC != 0);
         if fd.is_err() {

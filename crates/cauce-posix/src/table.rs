@@ -34,12 +34,7 @@ impl Descriptors {
     ///
     /// # Errors
     /// `EMFILE` when all numbers below the limit are taken, `EINVAL` when `least` is none of them.
-    pub(crate) fn insert(
-        &mut self,
-        object: ObjectId,
-        least: Fd,
-        close_on_exec: bool,
-    ) -> Result<Fd, Errno> {
+    pub(crate) fn insert(&mut self, object: ObjectId, least: Fd, close_on_exec: bool) -> Result<Fd, Errno> {
         let least = usize::try_from(least).map_err(|_| Errno::EINVAL)?.max(FIRST);
         if least >= self.limit.max(FIRST + 1) {
             return Err(Errno::EINVAL);

@@ -122,9 +122,12 @@ impl Process {
                 let id = end.id;
                 self.send_to_socket(stack, now, (object, id), (memory, flags), to, controls)
             }
-            Kind::PipeWriter(_) => {
-                self.retry_or_sleep(stack, now, Retry::PipeWrite { end: object, memory, done: 0 }, nonblocking)
-            }
+            Kind::PipeWriter(_) => self.retry_or_sleep(
+                stack,
+                now,
+                Retry::PipeWrite { end: object, memory, done: 0 },
+                nonblocking,
+            ),
             Kind::PipeReader(_) | Kind::File(_) => Errno::EBADF.into(),
             Kind::Epoll(_) => Errno::EINVAL.into(),
         }

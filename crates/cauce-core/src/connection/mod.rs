@@ -30,6 +30,7 @@ use crate::send::write_queue::WriteQueue;
 use crate::socket::SocketId;
 use crate::socket::errno::Errno;
 use crate::socket::options::SocketOptions;
+use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
 use crate::sysctl::Profile;
 use crate::time::Instant;
@@ -153,6 +154,8 @@ pub struct Connection {
     pub(crate) state: State,
     pub(crate) pending: u8,
     pub(crate) flags: u16,
+    /// In what readiness got better since the user was last told.
+    pub(crate) news: Readiness,
     pub(crate) error: Option<Errno>,
     pub(crate) soft_error: Option<Errno>,
     /// Payload bytes of a full segment now: path, peer and options allow no more.
@@ -202,12 +205,16 @@ impl Connection {
         self.pending & bit != 0
     }
 
-    /// Asks for what `bits` name; anything to send implies output.
+    /// Asks for what `bits` name: all of it is to be sent.
     pub(crate) fn want(&mut self, bits: u8) {
         self.pending |= bits;
-        if bits & !pending::EVENT != 0 {
-            self.pending |= pending::OUTPUT;
-        }
+        self.pending |= pending::OUTPUT;
+    }
+
+    /// The user is to be told that readiness got better, in `news`.
+    pub(crate) fn tell(&mut self, news: Readiness) {
+        self.news |= news;
+        self.pending |= pending::EVENT;
     }
 
     pub(crate) fn done(&mut self, bits: u8) {
@@ -223,7 +230,7 @@ impl Connection {
         let (from, to) = (self.state, next);
         self.state = next;
         self.count_established(cx);
-        self.want(pending::EVENT);
+        self.tell(Readiness::ALL);
         cx.trace.emit(cx.now, Some(self.id), || TraceEvent::StateChange {
             from: from.name(),
             to: to.name(),
@@ -359,7 +366,8 @@ impl Connection {
         self.recovery.clear();
         self.timers.stop_all();
         self.settle_memory(cx);
-        self.pending = pending::EVENT;
+        self.pending = 0;
+        self.tell(Readiness::ALL);
     }
 
     /// Brings the memory account in line with the write queue.

@@ -18,6 +18,7 @@ use crate::recovery::Recovery;
 use crate::send::write_queue::WriteQueue;
 use crate::socket::SocketId;
 use crate::socket::options::{SocketOptions, flag as option};
+use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
@@ -141,6 +142,7 @@ impl Connection {
             state: State::Closed,
             pending: 0,
             flags: if setup.v6_socket { flag::V6_SOCKET } else { 0 },
+            news: Readiness::NONE,
             error: None,
             soft_error: None,
             mss: 0,

@@ -4,6 +4,7 @@ use super::{Connection, pending};
 use crate::context::Context;
 use crate::socket::errno::Errno;
 use crate::socket::options::SocketOption;
+use crate::socket::readiness::Readiness;
 use crate::time::Instant;
 
 impl Connection {
@@ -25,7 +26,7 @@ impl Connection {
             SocketOption::SendBuffer(_) | SocketOption::NotSentLowat(_) => self.note_room(cx),
             SocketOption::RecvLowat(_) => {
                 self.options.recv_lowat = self.recv.set_low_water(self.options.recv_lowat, cx);
-                self.want(pending::EVENT);
+                self.tell(Readiness::IN);
             }
             SocketOption::MaxSegment(_) => {
                 // Only before the handshake does it change anything (O-09); the stored value is read there.

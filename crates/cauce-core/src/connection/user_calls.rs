@@ -182,7 +182,7 @@ impl Connection {
     pub(crate) fn note_room(&mut self, cx: &Context<'_>) {
         if self.has(flag::WANTS_ROOM) && self.is_writable(self.options.notsent_lowat(cx.sysctl)) {
             self.clear(flag::WANTS_ROOM);
-            self.want(pending::EVENT);
+            self.tell(Readiness::OUT);
         }
     }
 

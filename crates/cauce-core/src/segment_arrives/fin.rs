@@ -2,8 +2,9 @@
 
 use crate::batch::SendReason;
 use crate::connection::state::{Event, State};
-use crate::connection::{Connection, flag, pending};
+use crate::connection::{Connection, flag};
 use crate::context::Context;
+use crate::socket::readiness::Readiness;
 
 impl Connection {
     /// The peer's FIN has been reached in sequence: nothing follows any more.
@@ -13,7 +14,7 @@ impl Connection {
         }
         self.set(flag::FIN_RECEIVED);
         self.transition(Event::Fin, cx);
-        self.want(pending::EVENT);
+        self.tell(Readiness::ALL);
         if matches!(self.state, State::TimeWait | State::Closing) {
             // Nothing else may come that could carry it, and a TIME-WAIT is only a record: it leaves at once.
             self.reply_ack(SendReason::Ack, cx);

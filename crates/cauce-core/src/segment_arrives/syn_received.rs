@@ -8,6 +8,7 @@ use crate::connection::state::Event;
 use crate::connection::{Connection, flag, pending};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
+use crate::socket::readiness::Readiness;
 use cauce_wire::Seq;
 
 impl Connection {
@@ -44,7 +45,8 @@ impl Connection {
         self.cong.update_pacing_rate(&view, &settings);
         self.expand_send_buffer(cx);
         self.arm_keepalive(cx);
-        self.want(pending::EVENT | pending::OUTPUT);
+        self.want(pending::OUTPUT);
+        self.tell(Readiness::ALL);
         if self.has(flag::SND_SHUTDOWN) {
             // The user closed before the handshake ended; his FIN follows what he wrote.
             self.transition(Event::Close, cx);

@@ -3,12 +3,13 @@
 use super::{Segment, Step};
 use crate::batch::SendReason;
 use crate::connection::state::State;
-use crate::connection::{Connection, flag, pending};
+use crate::connection::{Connection, flag};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::receive::{AckDecision, TextSegment};
 use crate::socket::errno::Errno;
+use crate::socket::readiness::Readiness;
 use cauce_wire::Flags;
 
 impl Connection {
@@ -40,7 +41,7 @@ impl Connection {
         };
         let outcome = self.recv.text(text, &times, cx);
         if self.recv.readable() > had {
-            self.want(pending::EVENT);
+            self.tell(Readiness::IN);
         }
         let answered_each_time = outcome.out_of_order || outcome.duplicate || outcome.dropped.is_some();
         if answered_each_time && self.recv.ack_decision(&times, cx) == AckDecision::Now {

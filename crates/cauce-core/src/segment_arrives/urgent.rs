@@ -5,7 +5,8 @@
 
 use super::Segment;
 use crate::connection::state::State;
-use crate::connection::{Connection, flag, pending};
+use crate::connection::{Connection, flag};
+use crate::socket::readiness::Readiness;
 use cauce_wire::Flags;
 
 impl Connection {
@@ -20,7 +21,7 @@ impl Connection {
         if is_news {
             self.rcv_up = up;
             self.set(flag::URGENT);
-            self.want(pending::EVENT);
+            self.tell(Readiness::PRI);
         }
     }
 }

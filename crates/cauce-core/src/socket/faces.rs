@@ -35,11 +35,6 @@ impl Socket<'_> {
         ready
     }
 
-    /// Bytes that have arrived in order since the connection began, read or not; `None` without a connection.
-    pub fn bytes_arrived(&self) -> Option<u64> {
-        self.stack.connection(self.id).map(|conn| conn.recv.nxt().saturating_sub(u64::from(conn.irs)))
-    }
-
     /// True for a listener.
     pub fn is_listening(&self) -> bool {
         self.stack.is_listener(self.id)

@@ -26,6 +26,9 @@ impl Readiness {
     /// The peer has closed its direction.
     pub const RDHUP: Readiness = Readiness(0x2000);
 
+    /// Everything.
+    pub const ALL: Readiness = Readiness(0x201f);
+
     /// True when every bit of `other` is set.
     pub const fn contains(self, other: Readiness) -> bool {
         self.0 & other.0 == other.0

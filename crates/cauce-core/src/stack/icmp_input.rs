@@ -9,14 +9,15 @@ use super::icmp_errors::{IcmpMeaning, flow_of, meaning};
 use super::path_mtu_cache::PathMtuLimits;
 use super::{Entry, Stack};
 use crate::addr::FlowKey;
+use crate::connection::Connection;
 use crate::connection::state::State;
-use crate::connection::{Connection, pending};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::socket::errno::Errno;
 use crate::socket::options::flag as option;
+use crate::socket::readiness::Readiness;
 use crate::time::{Duration, Instant};
 use cauce_wire::icmp::{self, IcmpError, IcmpMessage};
 use cauce_wire::{IpHeader, IpVersion};
@@ -101,7 +102,7 @@ impl Connection {
             State::Closed => {}
             _ if self.options.has(option::RECVERR) => {
                 self.error = Some(errno);
-                self.want(pending::EVENT);
+                self.tell(Readiness::ALL);
             }
             _ => self.soft_error = Some(errno),
         }

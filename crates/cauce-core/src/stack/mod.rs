@@ -302,13 +302,24 @@ impl Stack {
     /// The next socket whose readiness got better, with what it is now. Each socket is reported once for
     /// everything that happened since it was last reported.
     pub fn poll_event(&mut self) -> Option<(SocketId, Readiness)> {
+        self.poll_news().map(|(id, _)| (id, self.readiness(id)))
+    }
+
+    /// As [`Stack::poll_event`], with what got better since the socket was last reported: an edge for whoever
+    /// waits for one of these bits, whatever was ready before.
+    pub fn poll_news(&mut self) -> Option<(SocketId, Readiness)> {
         while let Some(id) = self.events.pop_front() {
             match self.sockets.get_mut(id) {
-                Some(Entry::Connection(conn)) => conn.clear(crate::connection::flag::IN_EVENTS),
-                Some(Entry::Listener(listener)) => listener.in_events = false,
-                _ => continue,
+                Some(Entry::Connection(conn)) => {
+                    conn.clear(crate::connection::flag::IN_EVENTS);
+                    return Some((id, core::mem::take(&mut conn.news)));
+                }
+                Some(Entry::Listener(listener)) => {
+                    listener.in_events = false;
+                    return Some((id, Readiness::IN));
+                }
+                _ => {}
             }
-            return Some((id, self.readiness(id)));
         }
         None
     }

@@ -9,7 +9,7 @@ use super::time_wait::Takeover;
 use super::{Entry, PortHold, Stack};
 use crate::addr::{Addr, FlowKey};
 use crate::connection::state::State;
-use crate::connection::{Connection, Setup, flag, pending};
+use crate::connection::{Connection, Setup, flag};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::frame::DeviceId;
@@ -360,7 +360,7 @@ impl Stack {
             }
             if how != Shutdown::Write {
                 conn.set(flag::RCV_SHUTDOWN);
-                conn.want(pending::EVENT);
+                conn.tell(Readiness::ALL);
             }
             if how != Shutdown::Read {
                 conn.shutdown_write(cx);

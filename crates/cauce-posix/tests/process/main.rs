@@ -1,0 +1,5 @@
+//! A process from outside: its calls over connections that never leave their stack.
+
+mod calls;
+mod epoll;
+mod world;
