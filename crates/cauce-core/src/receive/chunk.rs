@@ -2,18 +2,16 @@
 //!
 //! Payload normally stays in the buffer the device put it in and is only shared. Payload that fills less
 //! than half of its buffer is copied into a dense chunk instead, to which later small segments are appended,
-//! so that a peer who sends single bytes cannot pin one packet buffer for each.
+//! so that a peer who sends single bytes cannot pin one packet buffer for each. What a chunk is charged is
+//! what Linux would charge for its packet, and later segments are free as long as they fit behind it there.
 
+use super::space::packet_cost;
 use crate::frame::Frame;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 
 /// What a chunk costs beside its bytes.
 pub(super) const CHUNK_OVERHEAD: u32 = 128;
-/// A dense chunk that has reached this size is full. A larger payload gets a chunk of its own size.
-const DENSE_SIZE: usize = 4096;
-/// The smallest buffer of a dense chunk.
-const DENSE_MIN: usize = 64;
 
 /// The text of one segment (or of one super-segment) on its way into the receive queues.
 #[derive(Clone, Debug, Default)]
@@ -24,20 +22,23 @@ pub struct Payload {
     pub rest: Vec<Bytes>,
     /// Memory that the whole frame costs, in bytes, buffers and overhead included.
     pub truesize: u32,
+    /// Bytes of later segments that fit behind it for nothing.
+    pub spare: u16,
 }
 
 impl Payload {
     /// What follows the first `headers` bytes of a frame. Nothing when the frame is shorter.
     pub fn from_frame(mut frame: Frame, headers: usize) -> Payload {
+        let (cost, spare) = packet_cost(frame.len());
         let cut = headers.min(frame.head.len());
         frame.head.advance(cut);
-        Payload { head: frame.head, rest: frame.frags, truesize: frame.truesize }
+        Payload { head: frame.head, rest: frame.frags, truesize: frame.truesize.min(cost), spare }
     }
 
     /// A payload in one piece that owns its buffer.
     pub fn from_bytes(head: Bytes) -> Payload {
         let truesize = u32::try_from(head.len()).unwrap_or(u32::MAX).saturating_add(CHUNK_OVERHEAD);
-        Payload { head, rest: Vec::new(), truesize }
+        Payload { head, rest: Vec::new(), truesize, spare: 0 }
     }
 
     /// Its length in bytes.
@@ -74,28 +75,24 @@ impl Payload {
         len.saturating_mul(2) < self.truesize as usize
     }
 
-    /// What keeping it will roughly cost: the frame as it is, or its copy.
-    pub(super) fn expected_cost(&self, len: usize) -> u32 {
-        if self.is_sparse(len) { dense_cost(len) } else { self.truesize }
-    }
-
-    /// The parts that hold bytes, `len` in all, each with its share of the cost.
-    pub(super) fn into_chunks(self, len: usize) -> impl Iterator<Item = Chunk> {
-        let (mut cost_left, mut len_left) = (self.truesize, len as u64);
+    /// The parts that hold bytes, `len` in all, each with its share of `cost`; the last has the spare room.
+    pub(super) fn into_chunks(self, len: usize, cost: u32) -> impl Iterator<Item = Chunk> {
+        let (mut cost_left, mut len_left, spare) = (cost, len as u64, self.spare);
         let parts = core::iter::once(self.head).chain(self.rest).filter(|part| !part.is_empty());
         parts.map(move |bytes| {
             let part = bytes.len() as u64;
             let cost = (u64::from(cost_left) * part).checked_div(len_left).unwrap_or(0) as u32;
             (cost_left, len_left) = (cost_left.saturating_sub(cost), len_left.saturating_sub(part));
-            Chunk::Shared { cost, bytes }
+            let spare = if len_left == 0 { spare } else { 0 };
+            Chunk { cost, spare, bytes: Held::Shared(bytes) }
         })
     }
 
-    /// One dense chunk with a copy of all bytes, with room to grow up to `room` bytes.
-    pub(super) fn into_dense(self, len: usize, room: usize) -> Chunk {
-        let mut bytes = BytesMut::with_capacity(len.max(room.min(DENSE_SIZE)));
+    /// One dense chunk with a copy of all bytes that is charged `cost`, with room to grow up to `room` bytes.
+    pub(super) fn into_dense(self, len: usize, cost: u32, room: usize) -> Chunk {
+        let mut bytes = BytesMut::with_capacity(len.max(room));
         self.copy_to(&mut bytes);
-        Chunk::Dense { cost: dense_cost(bytes.capacity()), bytes }
+        Chunk { cost, spare: self.spare, bytes: Held::Dense(bytes) }
     }
 
     fn copy_to(&self, bytes: &mut BytesMut) {
@@ -104,25 +101,29 @@ impl Payload {
     }
 }
 
-/// What a dense chunk with a buffer of `capacity` bytes costs.
-pub(super) fn dense_cost(capacity: usize) -> u32 {
-    u32::try_from(capacity.max(DENSE_MIN)).unwrap_or(u32::MAX).saturating_add(CHUNK_OVERHEAD)
-}
-
 /// A run of bytes in a receive queue.
 #[derive(Debug)]
-pub(super) enum Chunk {
+pub(super) struct Chunk {
+    /// What the receive buffer is charged for it.
+    cost: u32,
+    /// Bytes that may still follow without a charge.
+    spare: u16,
+    bytes: Held,
+}
+
+#[derive(Debug)]
+enum Held {
     /// Part of a frame's buffer.
-    Shared { cost: u32, bytes: Bytes },
+    Shared(Bytes),
     /// A buffer of our own, appended to while it is the last.
-    Dense { cost: u32, bytes: BytesMut },
+    Dense(BytesMut),
 }
 
 impl Chunk {
     pub fn as_slice(&self) -> &[u8] {
-        match self {
-            Chunk::Shared { bytes, .. } => bytes,
-            Chunk::Dense { bytes, .. } => bytes,
+        match &self.bytes {
+            Held::Shared(bytes) => bytes,
+            Held::Dense(bytes) => bytes,
         }
     }
 
@@ -132,46 +133,50 @@ impl Chunk {
 
     /// Memory charged for it, in bytes.
     pub fn cost(&self) -> u32 {
-        match self {
-            Chunk::Shared { cost, .. } | Chunk::Dense { cost, .. } => *cost,
-        }
+        self.cost
     }
 
     /// Drops the first `count` bytes; `count` is at most the length.
     pub fn advance(&mut self, count: usize) {
-        match self {
-            Chunk::Shared { bytes, .. } => bytes.advance(count),
-            Chunk::Dense { bytes, .. } => bytes.advance(count),
+        match &mut self.bytes {
+            Held::Shared(bytes) => bytes.advance(count),
+            Held::Dense(bytes) => bytes.advance(count),
         }
     }
 
     /// Takes the first `count` bytes out; `count` is less than the length. The cost stays here.
     pub fn split_to(&mut self, count: usize) -> Bytes {
-        match self {
-            Chunk::Shared { bytes, .. } => bytes.split_to(count),
-            Chunk::Dense { bytes, .. } => bytes.split_to(count).freeze(),
+        match &mut self.bytes {
+            Held::Shared(bytes) => bytes.split_to(count),
+            Held::Dense(bytes) => bytes.split_to(count).freeze(),
         }
     }
 
     pub fn into_bytes(self) -> Bytes {
-        match self {
-            Chunk::Shared { bytes, .. } => bytes,
-            Chunk::Dense { bytes, .. } => bytes.freeze(),
+        match self.bytes {
+            Held::Shared(bytes) => bytes,
+            Held::Dense(bytes) => bytes.freeze(),
         }
     }
 
-    /// True when this is a dense chunk that has room for `len` bytes more.
-    pub fn takes(&self, len: usize) -> bool {
-        matches!(self, Chunk::Dense { bytes, .. } if bytes.len().saturating_add(len) <= DENSE_SIZE)
+    pub fn is_dense(&self) -> bool {
+        matches!(self.bytes, Held::Dense(_))
     }
 
-    /// Appends a copy to a dense chunk that [`Chunk::takes`] it. Returns by how much the cost has grown.
-    pub fn append(&mut self, payload: &Payload) -> u32 {
-        let Chunk::Dense { cost, bytes } = self else { return 0 };
-        payload.copy_to(bytes);
-        let before = *cost;
-        *cost = before.max(dense_cost(bytes.capacity()));
-        *cost - before
+    /// Gives `len` bytes of the room behind it to what follows at once, if there are so many. Returns what is
+    /// left of it, which moves to whatever is now the last.
+    pub fn lend(&mut self, len: usize) -> Option<u16> {
+        let left = usize::from(self.spare).checked_sub(len)?;
+        self.spare = 0;
+        Some(left as u16)
+    }
+
+    /// Appends a copy to a dense chunk. `spare` is the room that is left behind it then.
+    pub fn append(&mut self, payload: &Payload, spare: u16) {
+        if let Held::Dense(bytes) = &mut self.bytes {
+            payload.copy_to(bytes);
+            self.spare = spare;
+        }
     }
 }
 
@@ -182,7 +187,7 @@ mod tests {
 
     fn parts(list: &[&'static [u8]]) -> Payload {
         let mut all = list.iter().map(|part| Bytes::from_static(part));
-        Payload { head: all.next().unwrap(), rest: all.collect(), truesize: 64 }
+        Payload { head: all.next().unwrap(), rest: all.collect(), truesize: 64, spare: 9 }
     }
 
     fn text(payload: &Payload) -> Vec<u8> {
@@ -219,22 +224,21 @@ mod tests {
     #[test]
     fn the_parts_share_the_cost() {
         let costs: Vec<u32> =
-            parts(&[b"abc", b"", b"de", b""]).into_chunks(5).map(|chunk| chunk.cost()).collect();
+            parts(&[b"abc", b"", b"de", b""]).into_chunks(5, 64).map(|chunk| chunk.cost()).collect();
         assert_eq!(costs, [38, 26]);
     }
 
     #[test]
     fn small_payloads_share_a_dense_chunk() {
-        let mut chunk = parts(&[b"a"]).into_dense(1, 0);
-        let mut cost = chunk.cost();
-        for _ in 1..DENSE_SIZE {
-            assert!(chunk.takes(1));
-            cost += chunk.append(&parts(&[b"b"]));
+        let mut chunk = parts(&[b"a"]).into_dense(1, 64, 0);
+        for left in (0..9).rev() {
+            let spare = chunk.lend(1).unwrap();
+            assert_eq!(spare, left);
+            chunk.append(&parts(&[b"b"]), spare);
         }
-        assert!(!chunk.takes(1));
-        assert_eq!((chunk.cost(), chunk.len()), (cost, DENSE_SIZE));
-        assert!(cost as usize <= 2 * DENSE_SIZE);
+        assert_eq!(chunk.lend(1), None);
+        assert_eq!((chunk.cost(), chunk.len()), (64, 10));
         assert_eq!(chunk.split_to(2), &b"ab"[..]);
-        assert_eq!(chunk.into_bytes().len(), DENSE_SIZE - 2);
+        assert_eq!(chunk.into_bytes().len(), 8);
     }
 }

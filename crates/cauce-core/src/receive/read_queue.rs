@@ -41,32 +41,34 @@ impl ReadQueue {
     }
 
     /// Appends a payload of `len` bytes, `len` > 0. Returns by how much the queue's cost has grown, and
-    /// whether the payload was merged into the chunk before it.
-    pub fn push(&mut self, payload: Payload, len: usize) -> (u32, bool) {
+    /// whether the payload found room behind the one before it.
+    pub fn push(&mut self, mut payload: Payload, len: usize) -> (u32, bool) {
         self.len += len;
-        if !payload.is_sparse(len) {
-            let cost = payload.truesize;
-            if payload.rest.is_empty() {
-                self.link(Chunk::Shared { cost, bytes: payload.head });
-            } else {
-                payload.into_chunks(len).for_each(|chunk| self.link(chunk));
-            }
-            return (cost, false);
-        }
         let last = match &mut self.rest {
             Some(rest) => rest.back_mut(),
             None => self.first.as_mut(),
         };
-        let room = match last {
-            Some(last) if last.takes(len) => return (last.append(&payload), true),
-            // A stream of small segments has filled a chunk: the next one will be filled as well.
-            Some(Chunk::Dense { .. }) => usize::MAX,
-            _ => 0,
-        };
-        let chunk = payload.into_dense(len, room);
-        let cost = chunk.cost();
-        self.link(chunk);
-        (cost, false)
+        let (sparse, follows_dense) =
+            (payload.is_sparse(len), last.as_ref().is_some_and(|last| last.is_dense()));
+        let mut cost = payload.truesize;
+        if let Some(last) = last
+            && let Some(left) = last.lend(len)
+        {
+            if sparse && follows_dense {
+                last.append(&payload, left);
+                return (0, true);
+            }
+            (cost, payload.spare) = (0, left);
+        }
+        if !sparse {
+            payload.into_chunks(len, cost).for_each(|chunk| self.link(chunk));
+        } else {
+            // After a small segment that was alone, others may follow that fit behind this one.
+            let room = if follows_dense { len + usize::from(payload.spare) } else { 0 };
+            let chunk = payload.into_dense(len, cost, room);
+            self.link(chunk);
+        }
+        (cost, cost == 0)
     }
 
     /// Appends a chunk that reassembly has kept.
@@ -178,7 +180,7 @@ mod tests {
     use alloc::vec::Vec;
 
     fn shared(bytes: &'static [u8]) -> Payload {
-        Payload { head: Bytes::from_static(bytes), rest: vec![], truesize: bytes.len() as u32 }
+        Payload { head: Bytes::from_static(bytes), truesize: bytes.len() as u32, ..Payload::default() }
     }
 
     fn read_all(queue: &mut ReadQueue, step: usize) -> (Vec<u8>, u32) {
@@ -200,8 +202,12 @@ mod tests {
             for part in [&b"abcd"[..], b"efg", b"h"] {
                 cost += queue.push(shared(part), part.len()).0;
             }
-            let pieces =
-                Payload { head: Bytes::from_static(b"ij"), rest: vec![b"kl"[..].into()], truesize: 5 };
+            let pieces = Payload {
+                head: Bytes::from_static(b"ij"),
+                rest: vec![b"kl"[..].into()],
+                truesize: 5,
+                spare: 0,
+            };
             cost += queue.push(pieces, 4).0;
             let (all, freed) = read_all(&mut queue, step);
             assert_eq!((all.as_slice(), freed), (&b"abcdefghijkl"[..], cost));
@@ -212,7 +218,12 @@ mod tests {
     #[test]
     fn sparse_payloads_are_copied_together() {
         let mut queue = ReadQueue::default();
-        let sparse = || Payload { head: Bytes::from_static(b"xyz"), rest: vec![], truesize: 2304 };
+        let sparse = || Payload {
+            head: Bytes::from_static(b"xyz"),
+            truesize: 2304,
+            spare: 1600,
+            ..Payload::default()
+        };
         let (mut cost, merged) = queue.push(sparse(), 3);
         assert!(!merged);
         for _ in 0..10_000 {

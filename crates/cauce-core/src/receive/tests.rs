@@ -101,8 +101,17 @@ impl Rig {
 
     /// Text at `at` bytes behind the SYN, its bytes determined by their place in the stream.
     fn arrive_as(&mut self, at: u64, len: usize, flags: Flags, truesize: u32) -> TextOutcome {
+        self.arrive_with(at, len, flags, truesize, 0)
+    }
+
+    /// As a segment whose buffer has room for `spare` bytes that follow.
+    fn arrive_in(&mut self, at: u64, len: usize, truesize: u32, spare: u16) -> TextOutcome {
+        self.arrive_with(at, len, Flags::ACK | Flags::PSH, truesize, spare)
+    }
+
+    fn arrive_with(&mut self, at: u64, len: usize, flags: Flags, truesize: u32, spare: u16) -> TextOutcome {
         let bytes: Vec<u8> = (at..at + len as u64).map(byte_at).collect();
-        let payload = Payload { head: Bytes::from(bytes), rest: vec![], truesize };
+        let payload = Payload { head: Bytes::from(bytes), rest: vec![], truesize, spare };
         let segment =
             TextSegment { seq: IRS + 1 + at, payload, flags, options_len: 12, segments: 1, segment_size: 0 };
         self.run(|rx, path, cx| rx.text(segment, path, cx))

@@ -102,7 +102,6 @@ impl Receiver {
         if known > 0 {
             segment.payload.trim_front(known);
             measures.len = measures.len.saturating_sub(known);
-            measures.cost = segment.payload.expected_cost(measures.len);
         }
         self.in_order(segment, measures, path, cx)
     }
@@ -122,7 +121,7 @@ impl Receiver {
         Measures {
             len,
             fin: segment.flags.contains(Flags::FIN),
-            cost: segment.payload.expected_cost(len),
+            cost: segment.payload.truesize,
             shape: SegmentShape {
                 len: u32::try_from(each).unwrap_or(u32::MAX),
                 options: u32::from(segment.options_len),
