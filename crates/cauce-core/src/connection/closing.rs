@@ -8,6 +8,7 @@ use crate::counters::Counter;
 use crate::socket::errno::Errno;
 use crate::socket::options::flag as option;
 use crate::time::{Duration, Instant};
+use cauce_wire::Seq;
 
 /// Shortest stay of an orphan in FIN-WAIT-2, in retransmission time-outs, times two (S-20: 3.5).
 const LEAST_STAY_HALF_RTOS: u32 = 7;
@@ -49,7 +50,10 @@ impl Connection {
         }
         self.shutdown_write(cx);
         self.timers.keepalive = Instant::NEVER;
-        if self.state == State::FinWait2 {
+        if self.state == State::FinWait2 && self.options.linger2 < 0 {
+            cx.count(Counter::TCPAbortOnLinger);
+            self.reset_and_destroy(None, cx);
+        } else if self.state == State::FinWait2 {
             self.stay_in_fin_wait_2(cx);
         }
     }
@@ -89,11 +93,13 @@ impl Connection {
         }
     }
 
-    /// An orphan waits for the peer's FIN only for so long (S-20), or not at all (O-08).
+    /// An orphan waits for the peer's FIN only for so long (S-20), or not at all (O-08): then the segment that
+    /// acknowledged our FIN is answered by a reset.
     fn stay_in_fin_wait_2(&mut self, cx: &mut Context<'_>) {
         if self.options.linger2 < 0 {
-            cx.count(Counter::TCPAbortOnLinger);
-            self.reset_and_destroy(None, cx);
+            cx.count(Counter::TCPAbortOnData);
+            self.reply_reset_at(Seq::at(self.snd.una), cx);
+            self.destroy(None, cx);
             return;
         }
         self.timers.keepalive = cx.now + self.fin_wait_2_stay(cx);

@@ -97,7 +97,7 @@ pub(crate) mod pending {
     pub(crate) const PROBE: u8 = 32;
     /// A zero-window probe is to be sent.
     pub(crate) const WINDOW_PROBE: u8 = 64;
-    /// A push overrides Nagle and cork once (TCP_NODELAY set, cork timer, uncork).
+    /// A push overrides Nagle and cork once (TCP_NODELAY set, uncork, a writer who waits).
     pub(crate) const FLUSH: u8 = 128;
 }
 
@@ -340,12 +340,17 @@ impl Connection {
         self.mss = self.half_of_window(mss.max(least).saturating_sub(space)).max(1);
     }
 
+    /// Half of the largest window that the peer has shown, or all of a tiny one; 0 before any.
+    pub(crate) fn half_of_largest_window(&self) -> u32 {
+        const TINY: u32 = 536;
+        let largest = self.snd.max_wnd;
+        if largest > TINY { largest / 2 } else { largest }
+    }
+
     /// Segments never exceed half of the largest window that the peer has shown, or one would have to wait
     /// for a window that never comes (RFC 9293 3.8.6.2.1). Tiny windows are left to the persist timer.
     fn half_of_window(&self, mss: u16) -> u16 {
-        const TINY: u32 = 536;
-        let largest = self.snd.max_wnd;
-        let half = if largest > TINY { largest / 2 } else { largest };
+        let half = self.half_of_largest_window();
         if half == 0 || u32::from(mss) <= half {
             return mss;
         }

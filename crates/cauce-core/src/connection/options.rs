@@ -5,17 +5,13 @@ use crate::context::Context;
 use crate::socket::errno::Errno;
 use crate::socket::options::SocketOption;
 use crate::socket::readiness::Readiness;
-use crate::time::Instant;
 
 impl Connection {
     /// Stores one option and does what it means now.
     pub(crate) fn set_option(&mut self, option: &SocketOption, cx: &mut Context<'_>) -> Result<(), Errno> {
         self.options.store(option, cx.sysctl)?;
         match *option {
-            SocketOption::NoDelay(true) | SocketOption::Cork(false) => {
-                self.timers.cork = Instant::NEVER;
-                self.want(pending::FLUSH);
-            }
+            SocketOption::NoDelay(true) | SocketOption::Cork(false) => self.want(pending::FLUSH),
             SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) => self.arm_keepalive(cx),
             SocketOption::QuickAck(on) if self.recv.set_quick_ack(i32::from(on), cx) => {
                 self.want(pending::ACK);

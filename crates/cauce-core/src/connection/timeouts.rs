@@ -35,7 +35,6 @@ impl Connection {
             consider(at, TimerKind::DelayedAck);
         }
         consider(self.timers.persist, TimerKind::Persist);
-        consider(self.timers.cork, TimerKind::Cork);
         let idle = if self.has(flag::ORPHAN) { TimerKind::FinWait2 } else { TimerKind::Keepalive };
         consider(self.timers.keepalive, idle);
         if let (true, Some(at)) = (self.unsent() > 0, self.timers.pacing.blocked_until(self.paced_at)) {
@@ -80,10 +79,6 @@ impl Connection {
                     if self.recv.ack_timeout(&self.path_times(cx), cx) {
                         self.want(pending::ACK);
                     }
-                }
-                TimerKind::Cork => {
-                    self.timers.cork = Instant::NEVER;
-                    self.want(pending::FLUSH);
                 }
                 TimerKind::FinWait2 => self.destroy(None, cx),
                 TimerKind::Keepalive => self.on_keepalive_timer(cx),

@@ -16,12 +16,10 @@ pub enum TimerKind {
     TailLossProbe,
     /// RACK's reordering window (RFC 8985 6.2).
     Reordering,
-    /// The zero-window probe (RFC 9293 3.8.6.1).
+    /// The zero-window probe (RFC 9293 3.8.6.1), or the end of a cork.
     Persist,
     /// The delayed acknowledgement (RFC 9293 3.8.6.3).
     DelayedAck,
-    /// A corked partial segment has waited long enough.
-    Cork,
     /// The keepalive probe (RFC 9293 3.8.4).
     Keepalive,
     /// An orphan's stay in FIN-WAIT-2.
@@ -53,7 +51,6 @@ impl TimerKind {
             TimerKind::Reordering => "REO",
             TimerKind::Persist => "PERSIST",
             TimerKind::DelayedAck => "DELACK",
-            TimerKind::Cork => "CORK",
             TimerKind::Keepalive => "KEEPALIVE",
             TimerKind::FinWait2 => "FIN-WAIT-2",
             TimerKind::UserTimeout => "USER-TIMEOUT",
@@ -72,7 +69,6 @@ impl TimerKind {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timers {
     pub(crate) persist: Instant,
-    pub(crate) cork: Instant,
     /// Keepalive while a socket owns the connection, FIN-WAIT-2 for an orphan: never both.
     pub(crate) keepalive: Instant,
     pub(crate) pacing: PacingGate,
@@ -80,12 +76,7 @@ pub(crate) struct Timers {
 
 impl Timers {
     pub(crate) const fn new() -> Self {
-        Timers {
-            persist: Instant::NEVER,
-            cork: Instant::NEVER,
-            keepalive: Instant::NEVER,
-            pacing: PacingGate::open(),
-        }
+        Timers { persist: Instant::NEVER, keepalive: Instant::NEVER, pacing: PacingGate::open() }
     }
 
     pub(crate) fn stop_all(&mut self) {

@@ -6,8 +6,8 @@
 use super::state::State;
 use super::{Connection, flag, pending};
 use crate::context::Context;
+use crate::send::write_queue::WriteQueue;
 use crate::socket::errno::Errno;
-use crate::socket::options::flag as option;
 use crate::socket::readiness::Readiness;
 use bytes::Bytes;
 
@@ -28,24 +28,23 @@ impl Connection {
 
     /// Appends `data` as far as the send buffer has room. Returns how many bytes were taken.
     pub(crate) fn send(&mut self, data: &[u8], more: bool, cx: &mut Context<'_>) -> Result<usize, Errno> {
-        let room = self.room_to_send(data.len(), cx)?;
-        let taken = room.min(data.len());
-        self.write.append(&data[..taken]);
-        self.after_write(taken < data.len(), more, cx);
-        Ok(taken)
+        self.may_write(data.len())?;
+        let mut append = |write: &mut WriteQueue, from: usize, len| write.append(&data[from..from + len]);
+        let taken = self.fill_send_buffer(data.len(), cx, &mut append);
+        self.after_write(taken, data.len(), more, cx)
     }
 
     /// Appends `data` without a copy, as far as the send buffer has room; the rest stays in `data`.
     pub(crate) fn send_bytes(&mut self, data: &mut Bytes, cx: &mut Context<'_>) -> Result<usize, Errno> {
-        let room = self.room_to_send(data.len(), cx)?;
-        let taken = data.split_to(room.min(data.len()));
-        let len = taken.len();
-        self.write.append_bytes(taken);
-        self.after_write(!data.is_empty(), false, cx);
-        Ok(len)
+        let want = data.len();
+        self.may_write(want)?;
+        let mut append = |write: &mut WriteQueue, _, len| write.append_bytes(data.split_to(len));
+        let taken = self.fill_send_buffer(want, cx, &mut append);
+        self.after_write(taken, want, false, cx)
     }
 
-    fn room_to_send(&mut self, want: usize, cx: &mut Context<'_>) -> Result<usize, Errno> {
+    /// May a write of `want` bytes be made at all?
+    fn may_write(&mut self, want: usize) -> Result<(), Errno> {
         if let Some(error) = self.take_error() {
             // A reset that a write finds first is told once; the next write is a plain EPIPE.
             return Err(error);
@@ -53,34 +52,40 @@ impl Connection {
         if self.has(flag::SND_SHUTDOWN) || self.state == State::Closed {
             return Err(Errno::EPIPE);
         }
-        if want == 0 {
-            return Ok(0);
-        }
-        if matches!(self.state, State::SynSent | State::SynReceived) {
+        if want > 0 && matches!(self.state, State::SynSent | State::SynReceived) {
             self.set(flag::WANTS_ROOM);
             return Err(Errno::EAGAIN);
         }
-        let room = (self.options.send_buffer as usize).saturating_sub(self.write.len());
-        if room == 0 || cx.memory.under_pressure() && self.write.len() > cx.sysctl.tcp_wmem[0].max(0) as usize
-        {
-            self.set(flag::WANTS_ROOM);
-            return Err(Errno::EAGAIN);
-        }
-        Ok(room)
+        Ok(())
     }
 
-    fn after_write(&mut self, short: bool, more: bool, cx: &mut Context<'_>) {
+    fn after_write(
+        &mut self,
+        taken: usize,
+        want: usize,
+        more: bool,
+        cx: &mut Context<'_>,
+    ) -> Result<usize, Errno> {
         self.settle_memory(cx);
+        let short = taken < want;
         if short {
             self.set(flag::WANTS_ROOM);
+            if taken == 0 {
+                return Err(Errno::EAGAIN);
+            }
+            // The writer will wait: nothing of what he wrote does.
+            self.want(pending::FLUSH);
         }
-        if more {
+        if more && !short {
             self.set(flag::MORE);
         } else {
             self.clear(flag::MORE);
+        }
+        if !more || short || self.push_is_overdue() {
             self.write.push();
         }
         self.want(pending::OUTPUT);
+        Ok(taken)
     }
 
     /// Reads in-order bytes through `sink`, at most `max`, until it takes no more. `Ok(0)` is the end of the
@@ -170,33 +175,5 @@ impl Connection {
             ready |= Readiness::OUT;
         }
         ready
-    }
-
-    /// There is enough room to be worth waking a writer: a third of what is queued, and little unsent.
-    fn is_writable(&self, notsent_lowat: u32) -> bool {
-        let room = (self.options.send_buffer as usize).saturating_sub(self.write.len());
-        room > 0 && room >= self.write.len() / 2 && self.unsent() < u64::from(notsent_lowat)
-    }
-
-    /// After bytes left the write queue: wakes a writer who found it full.
-    pub(crate) fn note_room(&mut self, cx: &Context<'_>) {
-        if self.has(flag::WANTS_ROOM) && self.is_writable(self.options.notsent_lowat(cx.sysctl)) {
-            self.clear(flag::WANTS_ROOM);
-            self.tell(Readiness::OUT);
-        }
-    }
-
-    /// The send buffer follows the congestion window unless the user fixed it (S-54).
-    pub(crate) fn expand_send_buffer(&mut self, cx: &Context<'_>) {
-        if self.options.has(option::SNDBUF_LOCK) || cx.memory.under_pressure() {
-            return;
-        }
-        let per_segment = (u32::from(self.mss) + u32::from(self.negotiated.option_space()) + 320)
-            .next_power_of_two()
-            .saturating_add(256);
-        let segments = self.cong.cwnd().max(10).max(self.recovery.reordering() + 1);
-        let want = per_segment.saturating_mul(segments).saturating_mul(self.cong.sndbuf_expand());
-        let most = cx.sysctl.tcp_wmem[2].max(0) as u32;
-        self.options.send_buffer = self.options.send_buffer.max(want.min(most));
     }
 }

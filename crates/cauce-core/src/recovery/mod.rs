@@ -143,7 +143,8 @@ impl Recovery {
 
     /// What to send again next: the first lost range that was not sent again yet, as far as `cwnd` allows, at
     /// most `max_segments` and at most one record. `limit_end` is the edge of the peer's window: beyond it
-    /// only the head is offered, one segment as a window probe. The caller sends it and calls
+    /// only the head is offered, one segment as a window probe. With `collapse`, small segments that follow are
+    /// joined to it as far as one segment holds them (S-36). The caller sends it and calls
     /// [`on_retransmitted`](Self::on_retransmitted), or asks again later.
     pub fn next_retransmit(
         &mut self,
@@ -151,6 +152,7 @@ impl Recovery {
         limit_end: u64,
         mss: u32,
         max_segments: u32,
+        collapse: bool,
     ) -> Option<Retransmit> {
         let fl = self.flight.as_deref_mut()?;
         if fl.queue.counts.awaiting == 0 || fl.hold != Hold::None {
@@ -174,6 +176,12 @@ impl Recovery {
             };
         }
         fl.queue.split(index, end);
+        if collapse {
+            let joined = fl.join_small(index, limit_end, mss);
+            if !self.base.sack {
+                fl.queue.counts.sacked_out = fl.queue.counts.sacked_out.saturating_sub(joined);
+            }
+        }
         fl.offer(index, false)
     }
 
@@ -277,6 +285,22 @@ impl Recovery {
 }
 
 impl Flight {
+    /// Joins the segments behind a record to it as long as all of them fit into one and into the peer's window.
+    /// Returns how many.
+    fn join_small(&mut self, index: usize, limit_end: u64, mss: u32) -> u32 {
+        let mut joined = 0;
+        while let (Some(record), Some(next)) = (self.queue.get(index), self.queue.get(index + 1)) {
+            let len = record.payload_len() + next.payload_len();
+            let single = record.segments() == 1 && next.segments() == 1 && !record.control().syn;
+            if !single || next.is(Marks::SACKED) || len > u64::from(mss) || next.end > limit_end {
+                break;
+            }
+            self.queue.join_next(index);
+            joined += 1;
+        }
+        joined
+    }
+
     fn offer(&self, index: usize, probe: bool) -> Option<Retransmit> {
         let record = self.queue.get(index)?;
         Some(Retransmit {

@@ -11,6 +11,8 @@ use super::window_control::WindowControl;
 use crate::counters::Counter;
 use crate::time::{Duration, Instant};
 
+/// The shortest time-out: two ticks of the clock.
+const LEAST_TIMEOUT: Duration = Duration::from_micros(2 * super::rto::TICK_US as u64);
 /// A stream with fewer segments out is thin.
 const THIN: u32 = 4;
 /// A thin stream's time-outs are linear so many times.
@@ -124,6 +126,17 @@ impl<C: WindowControl> Pass<'_, C> {
 }
 
 impl Recovery {
+    /// Moves the time-out to almost at once, unless it has run out before: there is news that makes sending
+    /// again worth while (Linux: `TCP_TIMEOUT_MIN`).
+    pub fn hurry_first_timeout(&mut self, now: Instant) {
+        if let Some(fl) = self.flight.as_deref_mut()
+            && self.base.retransmits == 0
+            && fl.pending == Some(RecoveryTimer::Rto)
+        {
+            fl.deadline = now + LEAST_TIMEOUT;
+        }
+    }
+
     /// The armed timer and its deadline.
     pub fn deadline(&self) -> Option<(Instant, RecoveryTimer)> {
         let fl = self.flight.as_ref()?;

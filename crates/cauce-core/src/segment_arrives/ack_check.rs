@@ -37,8 +37,9 @@ impl Connection {
     /// A window probe of one byte may have been accepted: it counts as sent from now on.
     fn adopt_probe_byte(&mut self, segment: &Segment, cx: &mut Context<'_>) {
         if self.window_probes > 0 && segment.ack == self.snd.nxt + 1 && self.unsent() > 0 {
-            self.record_sent(self.snd.nxt, self.snd.nxt + 1, Control::NONE, cx);
+            self.record_sent(self.snd.nxt, self.snd.nxt + 1, self.mss.into(), Control::NONE, cx);
             self.snd.nxt += 1;
+            self.write.sent(self.snd.nxt);
         }
     }
 
@@ -78,7 +79,7 @@ impl Connection {
         self.snd.una = self.snd.una.max(segment.ack);
         self.control_congestion(&summary, cx);
         if segment.ack > prior_una {
-            self.advance(prior_una, cx);
+            self.advance(cx);
         }
         self.follow_window(cx);
         self.want(pending::OUTPUT);
@@ -112,16 +113,13 @@ impl Connection {
         blocks
     }
 
-    /// New data was acknowledged: bytes leave the queue, room is made, our FIN may be through.
-    fn advance(&mut self, prior_una: u64, cx: &mut Context<'_>) {
+    /// New data was acknowledged: bytes leave the queue, our FIN may be through. Writers who wait for the room are
+    /// seen to after the output.
+    fn advance(&mut self, cx: &mut Context<'_>) {
         let acked_to = self.snd.una.min(self.write.end());
         self.write.release_to(acked_to);
         self.settle_memory(cx);
         self.stalled_since = cx.now;
-        if self.state != State::SynReceived && prior_una > self.snd.iss() {
-            self.expand_send_buffer(cx);
-        }
-        self.note_room(cx);
         if self.fin_acked() && self.state.has_closed_sending() {
             self.on_fin_acked(cx);
         }

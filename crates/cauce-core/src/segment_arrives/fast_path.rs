@@ -28,6 +28,7 @@ impl Connection {
             self.stats.last_ack_recv = cx.now;
             self.keepalive_probes = 0;
         }
+        self.repair_before_text(&segment, cx);
         // Text of a segment that has passed the prediction cannot be refused for its place.
         let _ = self.take_text(segment, cx);
         self.decide_ack(cx);

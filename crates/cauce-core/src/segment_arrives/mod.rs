@@ -15,7 +15,7 @@ mod text;
 mod urgent;
 
 use crate::addr::FlowKey;
-use crate::batch::SendReason;
+use crate::batch::{Batch, SendReason};
 use crate::connection::state::State;
 use crate::connection::{Connection, pending};
 use crate::context::Context;
@@ -112,6 +112,7 @@ impl Connection {
             self.check_handshake_ack(&segment, cx)?;
         }
         self.check_ack(&segment, cx)?;
+        self.repair_before_text(&segment, cx);
         self.check_urgent(&segment);
         self.take_text(segment, cx)?;
         self.decide_ack(cx);
@@ -129,6 +130,28 @@ impl Connection {
         if self.recv.ack_decision(&self.path_times(cx), cx) == AckDecision::Now {
             self.want(pending::ACK);
         }
+    }
+
+    /// What the acknowledgement of a segment sends again leaves before the segment's text is looked at, and so does
+    /// not acknowledge it (Linux's order, P-064).
+    fn repair_before_text(&mut self, segment: &Segment, cx: &mut Context<'_>) {
+        let repairs = self.recovery.counts().awaiting > 0 || self.recovery.wants_new_data();
+        if repairs && segment.sequence_len() > 0 {
+            let mut out = Batch::new(usize::MAX);
+            self.send_repairs(cx, &mut out);
+            cx.replies.extend(out.split_off(0));
+        }
+    }
+
+    /// Answers exactly this segment: by the data that it has let go, if there is any, or by an acknowledgement.
+    fn answer(&mut self, cx: &mut Context<'_>) {
+        if self.unsent() == 0 {
+            return self.reply_ack(SendReason::Ack, cx);
+        }
+        self.want(pending::ACK);
+        let mut out = Batch::new(usize::MAX);
+        self.output(cx, &mut out);
+        cx.replies.extend(out.split_off(0));
     }
 
     /// Queues an acknowledgement that answers exactly this segment (DESIGN 3: never merged away).

@@ -42,6 +42,8 @@ impl Connection {
         if segment.ack > self.snd.una && segment.ack <= self.snd.nxt {
             return Ok(());
         }
+        // The peer may still hold an older connection, which this reset ends: the SYN need not wait long.
+        self.recovery.hurry_first_timeout(cx.now);
         if !segment.has(Flags::RST) {
             self.reply_reset_at(segment.header.ack, cx);
         }
@@ -67,7 +69,7 @@ impl Connection {
     }
 
     /// A bare reset at the number that the segment acknowledged: it says nothing of this connection.
-    pub(super) fn reply_reset_at(&mut self, seq: Seq, cx: &mut Context<'_>) {
+    pub(crate) fn reply_reset_at(&mut self, seq: Seq, cx: &mut Context<'_>) {
         let spec = SegmentSpec {
             ttl: self.options.hop_limit(cx.sysctl),
             tos: self.options.tos,

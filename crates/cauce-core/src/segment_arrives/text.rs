@@ -1,7 +1,6 @@
 //! Seventh step: the segment text (RFC 9293 3.10.7.4; P-031, P-049, A-32, A-35).
 
 use super::{Segment, Step};
-use crate::batch::SendReason;
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::context::Context;
@@ -23,9 +22,7 @@ impl Connection {
             return self.text_after_fin(&segment, cx);
         }
         if self.refuses_text(&segment) {
-            cx.count(Counter::TCPAbortOnData);
-            self.reset_and_destroy(Some(Errno::ECONNRESET), cx);
-            return Err(DropReason::DataAfterClose);
+            return self.refuse_text(&segment, Errno::ECONNRESET, DropReason::DataAfterClose, cx);
         }
         let had = self.recv.readable();
         self.stats.last_data_recv = cx.now;
@@ -46,7 +43,7 @@ impl Connection {
         let answered_each_time = outcome.out_of_order || outcome.duplicate || outcome.dropped.is_some();
         if answered_each_time && self.recv.ack_decision(&times, cx) == AckDecision::Now {
             // What arrived out of order, twice or in vain is answered each time: the sender counts replies.
-            self.reply_ack(SendReason::Ack, cx);
+            self.answer(cx);
         }
         if outcome.fin_reached {
             self.fin_reached(cx);
@@ -74,11 +71,31 @@ impl Connection {
             && segment.seq + u64::from(segment.len) > self.recv.nxt()
     }
 
-    /// CLOSE-WAIT, CLOSING, LAST-ACK: only repetitions may come, and they are acknowledged again.
+    /// Ends the connection, and answers the segment by a reset.
+    fn refuse_text(
+        &mut self,
+        segment: &Segment,
+        error: Errno,
+        reason: DropReason,
+        cx: &mut Context<'_>,
+    ) -> Step {
+        cx.count(Counter::TCPAbortOnData);
+        self.reply_reset_at(segment.header.ack, cx);
+        self.destroy(Some(error), cx);
+        Err(reason)
+    }
+
+    /// CLOSE-WAIT, CLOSING, LAST-ACK: only repetitions may come, and they are acknowledged again. Text that
+    /// begins before the FIN and goes beyond it contradicts it.
     fn text_after_fin(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
         if segment.end() <= self.recv.nxt() {
             self.answer_unacceptable(segment, Counter::TCPACKSkippedSeq, cx);
             return Err(DropReason::DuplicateData);
+        }
+        let beyond = segment.seq + u64::from(segment.len) > self.recv.nxt();
+        if segment.seq < self.recv.nxt() && beyond {
+            let error = if self.state == State::CloseWait { Errno::EPIPE } else { Errno::ECONNRESET };
+            return self.refuse_text(segment, error, DropReason::DataAfterFin, cx);
         }
         Err(DropReason::DataAfterFin)
     }

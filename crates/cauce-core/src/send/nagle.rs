@@ -1,14 +1,12 @@
 //! Nagle's rule in Minshall's form, and the cork (RFC 896, RFC 9293 3.7.4; P-065, O-02, O-10).
 //!
-//! Decides whether a segment smaller than the MSS must wait. A full segment never asks here.
+//! Decides whether a segment smaller than the MSS must wait. A full segment never asks here. What only a cork, or
+//! MSG_MORE, holds back leaves as a window probe would, a retransmission time-out later (N-13: 200 ms or a little
+//! more on a short path).
 
 use crate::connection::{Connection, flag, pending};
 use crate::socket::options::flag as option;
-use crate::time::{Duration, Instant};
 use cauce_wire::Seq;
-
-/// Longest time that a cork, or MSG_MORE, holds a partial segment (N-13).
-pub(crate) const CORK_LIMIT: Duration = Duration::from_millis(200);
 
 impl Connection {
     /// True when a partial segment at the end of what was written must wait.
@@ -31,12 +29,5 @@ impl Connection {
     fn small_is_outstanding(&self) -> bool {
         let end = self.snd.small_end;
         end.after(Seq::at(self.snd.una)) && end.at_or_before(Seq::at(self.snd.nxt))
-    }
-
-    /// Starts the cork's clock when a partial segment begins to wait behind it.
-    pub(crate) fn hold_partial(&mut self, now: Instant) {
-        if self.is_corked() && self.timers.cork == Instant::NEVER {
-            self.timers.cork = now + CORK_LIMIT;
-        }
     }
 }

@@ -57,17 +57,13 @@ impl Connection {
         self.send_syn(cx, out);
         self.send_lost(cx, out, turn);
         let before = self.snd.nxt;
-        let blocked = if self.may_send_data() { self.send_new(cx, out, turn) } else { Blocked::Empty };
-        if self.recovery.wants_new_data() && self.snd.nxt == before && blocked != Blocked::Turn {
-            // F-RTO asked for new data and there is none to be had: repairs go on.
-            self.recovery.has_no_new_data();
-            self.send_lost(cx, out, turn);
-        }
+        let blocked = self.send_new_or_repair(cx, out, turn);
         self.send_probe(cx, out);
         self.send_window_probe(cx, out);
         self.send_fin(cx, out);
         self.done(pending::FLUSH);
-        self.note_blocked(blocked, cx);
+        self.write.reckon(0);
+        self.note_blocked(blocked, self.snd.nxt > before, cx);
         if self.is_pending(pending::ACK) {
             let ack = self.build_ack(SendReason::Ack, cx);
             out.push(ack);
@@ -77,6 +73,28 @@ impl Connection {
             self.want(pending::OUTPUT);
         }
         more
+    }
+
+    /// What recovery wants at once, before anything else is done with the segment that has told of it.
+    pub(crate) fn send_repairs(&mut self, cx: &mut Context<'_>, out: &mut Batch) {
+        let turn = out.len() + TURN;
+        if self.recovery.wants_new_data() {
+            self.send_new_or_repair(cx, out, turn);
+        } else {
+            self.send_lost(cx, out, turn);
+        }
+        self.want(pending::OUTPUT);
+    }
+
+    /// New data; and when F-RTO asked for some and there is none to be had, repairs go on.
+    fn send_new_or_repair(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) -> Blocked {
+        let before = self.snd.nxt;
+        let blocked = if self.may_send_data() { self.send_new(cx, out, turn) } else { Blocked::Empty };
+        if self.recovery.wants_new_data() && self.snd.nxt == before && blocked != Blocked::Turn {
+            self.recovery.has_no_new_data();
+            self.send_lost(cx, out, turn);
+        }
+        blocked
     }
 
     fn may_send_data(&self) -> bool {
@@ -94,7 +112,7 @@ impl Connection {
         let packet = self.build(segment, cx);
         out.push(packet);
         if first {
-            self.record_sent(self.snd.iss(), self.snd.iss() + 1, Control::SYN, cx);
+            self.record_sent(self.snd.iss(), self.snd.iss() + 1, self.mss.into(), Control::SYN, cx);
             self.snd.nxt = self.snd.iss() + 1;
         }
     }
@@ -107,8 +125,8 @@ impl Connection {
     fn send_lost(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) {
         while out.len() < turn {
             let (cwnd, edge, mss) = (self.cong.cwnd(), self.window_end(), u32::from(self.effective_mss()));
-            let most = self.super_segment_goal(cx);
-            let Some(range) = self.recovery.next_retransmit(cwnd, edge, mss, most) else { return };
+            let (most, collapse) = (self.super_segment_goal(cx), cx.sysctl.tcp_retrans_collapse != 0);
+            let Some(range) = self.recovery.next_retransmit(cwnd, edge, mss, most, collapse) else { return };
             let reason = match self.recovery.phase() {
                 Phase::Loss => SendReason::Timeout,
                 _ => SendReason::Retransmit,
@@ -137,7 +155,7 @@ impl Connection {
             if (len as u64) < text {
                 return false;
             }
-            let mut flags = self.text_flags(offer.start, offer.start + text, false);
+            let mut flags = self.text_flags_again(offer.start, offer.start + text);
             if offer.control.fin {
                 flags |= Flags::FIN;
             }
@@ -176,33 +194,28 @@ impl Connection {
             return Err(Blocked::Paced);
         }
         let room = u64::from(self.cong.quota(self.recovery.in_flight()));
-        if room == 0 && !(self.fin_belongs_at(self.write.end()) && unsent <= mss) {
+        if room == 0 {
             return Err(Blocked::CongestionWindow);
         }
         let window = self.window_room();
         if window < unsent.min(mss) {
             return Err(Blocked::PeerWindow);
         }
+        if unsent <= mss {
+            let whole = unsent == mss || self.fin_belongs_at(self.write.end());
+            return if !whole && self.nagle_holds() { Err(Blocked::Nagle) } else { Ok(unsent) };
+        }
         let goal = u64::from(self.super_segment_goal(cx));
-        let most = room.max(1).min(goal) * mss;
+        let most = room.min(goal) * mss;
         let len = most.min(window).min(unsent);
-        if unsent > mss && self.defers(len, goal, cx) {
-            return Err(Blocked::Deferred);
+        match self.defers(len, goal, cx) {
+            Defer::SendNow => {}
+            Defer::CwndLimited => return Err(Blocked::CongestionWindow),
+            _ => return Err(Blocked::Deferred),
         }
-        if len < unsent && len % mss != 0 && len > mss {
-            return Ok(len - len % mss);
-        }
-        if len <= mss {
-            if len < mss && len == unsent && !self.fin_belongs_at(self.write.end()) && self.nagle_holds() {
-                self.hold_partial(cx.now);
-                return Err(Blocked::Nagle);
-            }
-            return Ok(len);
-        }
-        if len == unsent && len % mss != 0 && !self.fin_belongs_at(self.write.end()) && self.nagle_holds() {
-            return Ok(len - len % mss);
-        }
-        Ok(len)
+        // A partial segment at the end waits for its own turn when Nagle may hold it.
+        let partial = len % mss;
+        Ok(if partial != 0 && self.nagle_holds() { len - partial } else { len })
     }
 
     /// The MSS less what SACK blocks take while we report any.
@@ -210,11 +223,11 @@ impl Connection {
         self.mss.saturating_sub(self.sack_space()).max(1)
     }
 
-    fn super_segment_goal(&self, cx: &Context<'_>) -> u32 {
-        if self.path.max_super <= self.mss || self.sack_space() != 0 {
+    pub(super) fn super_segment_goal(&self, cx: &Context<'_>) -> u32 {
+        let (mss, settings) = (u32::from(self.effective_mss()), self.tso_settings(cx));
+        if settings.gso_max_size <= mss {
             return 1;
         }
-        let (mss, settings) = (u32::from(self.mss), self.tso_settings(cx));
         let least = self.cong.min_tso_segs();
         goal_segments(&settings, self.cong.pacing_rate(), self.recovery.min_rtt_us(), mss, least)
             .min(settings.gso_max_size / mss)
@@ -232,24 +245,25 @@ impl Connection {
     }
 
     /// Whether a piece larger than one segment waits for an acknowledgement that lets more of it go.
-    fn defers(&self, len: u64, goal: u64, cx: &Context<'_>) -> bool {
+    fn defers(&self, len: u64, goal: u64, cx: &Context<'_>) -> Defer {
+        let full = goal * u64::from(self.effective_mss());
         let deferral = Deferral {
             now: cx.now,
             phase: self.recovery.phase(),
             last_sent: self.stats.last_data_sent,
             oldest_sent: self.recovery.queue().and_then(|queue| queue.head()).map(|head| head.last_sent),
             srtt_us: self.recovery.srtt_us(),
-            mss: u32::from(self.mss),
+            mss: u32::from(self.effective_mss()),
             cwnd: self.cong.cwnd(),
             in_flight: self.recovery.in_flight(),
             snd_wnd: self.snd.wnd,
             send_win: self.window_room().min(u64::from(u32::MAX)) as u32,
-            len: self.unsent().min(len.max(goal * u64::from(self.mss))) as u32,
+            len: self.unsent().min(len.max(full)) as u32,
             goal_segments: goal as u32,
-            more_queued: self.unsent() > goal * u64::from(self.mss),
+            more_queued: self.unsent() > full,
             complete: self.fin_belongs_at(self.write.end()),
         };
-        deferral.should_defer(&self.tso_settings(cx)) != Defer::SendNow
+        deferral.should_defer(&self.tso_settings(cx))
     }
 
     /// Sends `len` new bytes in one (super-)segment, with the FIN if it follows at once.
@@ -260,7 +274,8 @@ impl Connection {
         }
         let (payload, taken) = self.write.slices(start, len as usize);
         let end = start + taken as u64;
-        let mut flags = self.text_flags(start, end, true);
+        let mss = u64::from(self.effective_mss());
+        let mut flags = self.text_flags(start, end, reason);
         let mut next = end;
         if self.fin_belongs_at(end) && !self.has(flag::FIN_SENT) {
             flags |= Flags::FIN;
@@ -270,19 +285,18 @@ impl Connection {
         if next == start {
             return;
         }
-        if !(taken as u64).is_multiple_of(u64::from(self.mss)) {
+        if !(taken as u64).is_multiple_of(mss) {
             self.snd.small_end = Seq::at(end);
         }
         let packet = self.build(Outgoing { seq: start, flags, payload, len: taken, reason }, cx);
         self.pace(&packet, cx);
         out.push(packet);
         let control = if next > end { Control::FIN } else { Control::NONE };
-        self.record_sent(start, next, control, cx);
+        self.record_sent(start, next, mss as u32, control, cx);
         self.recv.data_sent(cx);
         self.snd.nxt = next;
         self.timers.persist = Instant::NEVER;
-        self.timers.cork = Instant::NEVER;
-        cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(u64::from(self.mss)));
+        cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(mss));
     }
 
     /// The first segment after a quiet time: the window may have gone stale (P-089, S-42).
@@ -305,10 +319,17 @@ impl Connection {
         }
     }
 
-    pub(crate) fn record_sent(&mut self, start: u64, end: u64, control: Control, cx: &mut Context<'_>) {
+    /// Keeps a record of `start..end`, which leaves in segments of `mss` bytes.
+    pub(crate) fn record_sent(
+        &mut self,
+        start: u64,
+        end: u64,
+        mss: u32,
+        control: Control,
+        cx: &mut Context<'_>,
+    ) {
         let before = self.recovery.packets_out();
         let stamp = self.cong.rate.stamp(cx.now, before);
-        let mss = u32::from(self.mss);
         let env = self.env(cx);
         self.recovery.on_sent(start, end, mss, control, stamp, &env);
         self.cong.on_sent(self.recovery.packets_out().saturating_sub(before));
@@ -343,10 +364,10 @@ impl Connection {
     }
 
     /// Keeps the clocks and the congestion window informed of what held us back.
-    fn note_blocked(&mut self, blocked: Blocked, cx: &mut Context<'_>) {
+    fn note_blocked(&mut self, blocked: Blocked, sent: bool, cx: &mut Context<'_>) {
         let in_flight = self.recovery.in_flight();
         let limited = blocked == Blocked::CongestionWindow || in_flight >= self.cong.cwnd();
-        if blocked != Blocked::Turn && self.may_send_data() {
+        if blocked != Blocked::Turn && (sent || limited) && self.may_send_data() {
             let view = self.view(cx.now);
             let usage = Usage {
                 is_cwnd_limited: limited,
@@ -366,8 +387,10 @@ impl Connection {
             _ => Waiting::Busy,
         };
         self.stats.wait(waiting, cx.now);
+        self.follow_writer(cx);
         let silent = self.recovery.packets_out() == 0 && self.unsent() > 0;
-        if silent && blocked == Blocked::PeerWindow {
+        if silent && matches!(blocked, Blocked::PeerWindow | Blocked::Nagle) {
+            // Nothing is out whose acknowledgement would let it go: a closed window, or a cork.
             self.arm_persist(cx);
         }
     }

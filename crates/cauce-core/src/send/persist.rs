@@ -64,6 +64,7 @@ impl Connection {
         let room = self.window_room().min(self.unsent()).min(u64::from(self.effective_mss()));
         if room > 0 {
             self.send_text(room, SendReason::WindowProbe, cx, out);
+            self.stop_persist();
             return;
         }
         let packet = if cx.sysctl.tcp_probe_bytes != 0 {

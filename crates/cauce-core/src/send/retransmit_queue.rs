@@ -216,6 +216,18 @@ impl RetransmitQueue {
         self.records.insert(index + 1, right);
     }
 
+    /// Joins the record behind `index` to it: two small segments that are sent again as one. The marks are those of
+    /// the first, with what the second has been through.
+    pub fn join_next(&mut self, index: usize) {
+        let Some(next) = self.records.get(index + 1).copied() else { return };
+        let Some(record) = self.records.get_mut(index) else { return };
+        self.counts.remove(record);
+        self.counts.remove(&next);
+        record.join(&next);
+        self.counts.add(record);
+        self.records.remove(index + 1);
+    }
+
     /// Cuts a record into segments of another size, as before a retransmission under a new path MTU.
     pub fn resegment(&mut self, index: usize, mss: u32) {
         let mss = clamp_mss(mss);

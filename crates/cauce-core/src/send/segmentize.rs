@@ -87,6 +87,8 @@ impl Connection {
         let syn = segment.flags.contains(Flags::SYN);
         let ack = segment.flags.contains(Flags::ACK);
         let window = self.window_field(syn, cx);
+        // Before the SACK blocks are taken, which shorten the segments.
+        let mss = usize::from(self.effective_mss());
         let mut options = if syn { self.syn_options(cx) } else { self.plain_options(cx) };
         if ack && !syn && !segment.flags.contains(Flags::RST) {
             self.add_sack(&mut options);
@@ -108,8 +110,7 @@ impl Connection {
             urgent,
             options,
         };
-        let mss = usize::from(self.mss);
-        let segments = segment.len.div_ceil(mss.max(1)).max(1);
+        let segments = segment.len.div_ceil(mss).max(1);
         let network = self.network_fields(segments, cx);
         let info = SegmentInfo {
             flow: self.key,
@@ -131,7 +132,7 @@ impl Connection {
         Transmit {
             header: bytes,
             payload: segment.payload,
-            gso: (segments > 1).then_some(Gso { size: self.mss, segments: segments as u16 }),
+            gso: (segments > 1).then_some(Gso { size: mss as u16, segments: segments as u16 }),
             checksum: Some(PartialChecksum { start: transport as u16, offset: CHECKSUM_OFFSET }),
             network_offset: 0,
             transport_offset: transport as u8,
@@ -254,11 +255,18 @@ impl Connection {
         self.build(Outgoing::bare(seq, Flags::RST | Flags::ACK, SendReason::Reset), cx)
     }
 
-    /// Flags of the text `start..end`. Super-segments always end in PSH, so that the receiver's offload does
-    /// not wait for more (Linux); a bare FIN never does.
-    pub(crate) fn text_flags(&mut self, start: u64, end: u64, first_time: bool) -> Flags {
-        let pushed = end > start && self.write.takes_push(end, first_time);
-        if pushed || end - start > u64::from(self.mss) { Flags::ACK | Flags::PSH } else { Flags::ACK }
+    /// Flags of the text up to `end` that leaves for the first time. Super-segments always end in PSH, so that the
+    /// receiver's offload does not wait for more (Linux), and window probes, so that the reader sees them.
+    pub(crate) fn text_flags(&mut self, start: u64, end: u64, reason: SendReason) -> Flags {
+        let always = end - start > u64::from(self.effective_mss()) || reason == SendReason::WindowProbe;
+        let pushed = end > start && self.write.sent(end);
+        if pushed || always { Flags::ACK | Flags::PSH } else { Flags::ACK }
+    }
+
+    /// Flags of the text `start..end` when it is sent again.
+    pub(crate) fn text_flags_again(&self, start: u64, end: u64) -> Flags {
+        let pushed = end - start > u64::from(self.effective_mss()) || self.write.was_pushed(start, end);
+        if pushed { Flags::ACK | Flags::PSH } else { Flags::ACK }
     }
 
     /// True when the FIN goes with the segment that ends at `end`.

@@ -3,6 +3,10 @@
 //! Bytes are copied once from the user into counted chunks (or taken over whole, [`WriteQueue::append_bytes`])
 //! and stay there until they are acknowledged; what is sent shares the chunks. This room knows offsets, not
 //! windows: whether anything may leave is decided in `output`.
+//!
+//! What is not sent yet is divided into pieces, as Linux divides it into buffers: at most a super-segment each, and
+//! each with a cost of its own. Pieces decide where a write stops for want of memory (O-30) and where PSH goes
+//! (P-048); what leaves together may well be several of them.
 
 use crate::batch::MAX_SLICES;
 use alloc::boxed::Box;
@@ -24,8 +28,18 @@ pub struct WriteQueue {
     start: u64,
     /// Offset just past the last byte written.
     end: u64,
-    /// End of the newest write.
+    /// The newest end of a piece that was marked with PSH (`pushed_seq`).
     push_at: u64,
+}
+
+/// What one buffer costs beside its bytes, as `sk_wmem_queued` counts it.
+pub(crate) const PIECE_OVERHEAD: u64 = 832;
+
+/// Unsent bytes that Linux would hold in one buffer, from the end of the piece before.
+#[derive(Clone, Copy, Debug)]
+struct Piece {
+    end: u64,
+    push: bool,
 }
 
 /// What a queue has only while bytes wait in it.
@@ -35,7 +49,11 @@ struct Held {
     chunks: VecDeque<(u64, Bytes)>,
     /// Room behind the last chunk, and the bytes written into it that are not frozen yet.
     tail: BytesMut,
-    /// Ends of writes that left in segments of their own, for PSH (P-048), oldest first.
+    /// The unsent bytes, oldest first.
+    pieces: VecDeque<Piece>,
+    /// What is reckoned to have left up to here, although the stack was not drained since it was written.
+    reckoned: u64,
+    /// Ends of what left with PSH (P-048), oldest first.
     pushes: VecDeque<u64>,
 }
 
@@ -65,7 +83,47 @@ impl WriteQueue {
         self.end == self.start
     }
 
-    /// Copies `data` behind the last byte.
+    /// Bytes in the last unsent piece, 0 when everything is sent. `nxt` is the first unsent offset.
+    pub fn last_piece(&self, nxt: u64) -> u64 {
+        let Some(held) = &self.held else { return 0 };
+        let before = held.pieces.len().checked_sub(2).and_then(|index| held.pieces.get(index));
+        self.end - before.map_or(nxt, |piece| piece.end.max(nxt)).min(self.end)
+    }
+
+    /// The first offset that is not even reckoned to have left; `nxt` is the first one that really has not.
+    pub fn reckoned(&self, nxt: u64) -> u64 {
+        self.held.as_ref().map_or(nxt, |held| held.reckoned.max(nxt))
+    }
+
+    /// What lies before `offset` would have left by now; 0 ends the reckoning.
+    pub fn reckon(&mut self, offset: u64) {
+        if let Some(held) = &mut self.held {
+            held.reckoned = offset;
+        }
+    }
+
+    /// How many pieces are unsent.
+    pub fn pieces(&self) -> usize {
+        self.held.as_ref().map_or(0, |held| held.pieces.len())
+    }
+
+    /// What is appended next begins a piece of its own.
+    pub fn begin_piece(&mut self) {
+        let end = self.end;
+        self.held.get_or_insert_default().pieces.push_back(Piece { end, push: false });
+    }
+
+    /// The last piece ends at `at`, which lies inside it, and the rest of it is another one.
+    pub fn split_last_piece(&mut self, at: u64) {
+        if let Some(held) = &mut self.held
+            && let Some(last) = held.pieces.back_mut().filter(|last| at < last.end)
+        {
+            let rest = core::mem::replace(last, Piece { end: at, push: false });
+            held.pieces.push_back(rest);
+        }
+    }
+
+    /// Copies `data` behind the last byte, into the last piece.
     pub fn append(&mut self, mut data: &[u8]) {
         while !data.is_empty() {
             let quiet = self.is_empty() && data.len() <= SMALL_CHUNK;
@@ -77,6 +135,7 @@ impl WriteQueue {
             let room = (held.tail.capacity() - held.tail.len()).min(data.len());
             held.tail.extend_from_slice(&data[..room]);
             self.end += room as u64;
+            held.grow_piece(self.end);
             data = &data[room..];
         }
     }
@@ -90,27 +149,50 @@ impl WriteQueue {
         held.freeze_tail(self.end);
         let at = self.end;
         self.end += data.len() as u64;
+        held.grow_piece(self.end);
         held.chunks.push_back((at, data));
     }
 
-    /// Marks the end of a write: the segment that ends here carries PSH.
+    /// The segment that ends with the last piece carries PSH.
     pub fn push(&mut self) {
-        self.push_at = self.end;
+        if let Some(last) = self.held.as_mut().and_then(|held| held.pieces.back_mut()) {
+            last.push = true;
+            self.push_at = self.end;
+        }
     }
 
-    /// The end of the newest write that asked for a push.
+    /// More follows in the last piece: a PSH that it has been given would come too early.
+    pub fn take_push_back(&mut self) {
+        if let Some(last) = self.held.as_mut().and_then(|held| held.pieces.back_mut()) {
+            last.push = false;
+        }
+    }
+
+    /// The newest offset that was marked for PSH.
     pub fn pushed_to(&self) -> u64 {
         self.push_at
     }
 
-    /// True when a segment ending at `end` carries PSH. `first_time` remembers it for a retransmission.
-    pub fn takes_push(&mut self, end: u64, first_time: bool) -> bool {
-        let newest = end == self.push_at;
-        let Some(held) = &mut self.held else { return newest };
-        if newest && first_time && held.pushes.back() != Some(&end) {
+    /// Everything up to `end` is sent. True when that segment carries PSH, because it finishes a piece that asks for
+    /// it; that is remembered for when it is sent again.
+    pub fn sent(&mut self, end: u64) -> bool {
+        let Some(held) = &mut self.held else { return false };
+        let mut push = false;
+        while let Some(piece) = held.pieces.front().filter(|piece| piece.end <= end) {
+            push |= piece.push;
+            held.pieces.pop_front();
+        }
+        if push && held.pushes.back().is_none_or(|newest| *newest < end) {
             held.pushes.push_back(end);
         }
-        newest || held.pushes.binary_search(&end).is_ok()
+        push
+    }
+
+    /// True when `start..end` carries PSH when it is sent again.
+    pub fn was_pushed(&self, start: u64, end: u64) -> bool {
+        let Some(held) = &self.held else { return false };
+        let first = held.pushes.partition_point(|mark| *mark <= start);
+        held.pushes.get(first).is_some_and(|mark| *mark <= end)
     }
 
     /// The bytes from `from`, at most `max` of them and at most [`MAX_SLICES`] slices. Returns the slices
@@ -161,6 +243,13 @@ impl Held {
             let at = end - self.tail.len() as u64;
             let frozen = self.tail.split().freeze();
             self.chunks.push_back((at, frozen));
+        }
+    }
+
+    fn grow_piece(&mut self, end: u64) {
+        match self.pieces.back_mut() {
+            Some(last) => last.end = end,
+            None => self.pieces.push_back(Piece { end, push: false }),
         }
     }
 
@@ -238,15 +327,36 @@ mod tests {
         }
     }
 
-    /// P-048: a mark stays with the end of a write for its retransmission.
+    /// P-048: a mark stays with the end of a write for its retransmission, whatever it is joined to.
     #[test]
     fn push_marks_outlive_later_writes() {
         let mut queue = WriteQueue::new(100);
         queue.append(b"one");
         queue.push();
-        assert!(queue.takes_push(103, true));
+        assert!(queue.sent(103));
         queue.append(b"two");
         queue.push();
-        assert!(queue.takes_push(103, false) && !queue.takes_push(105, true) && queue.takes_push(106, true));
+        assert!(!queue.sent(105) && queue.sent(106));
+        assert!(queue.was_pushed(100, 103) && !queue.was_pushed(103, 105) && queue.was_pushed(103, 106));
+        assert!(queue.was_pushed(100, 104), "joined to what follows");
+    }
+
+    /// P-048, O-30: a PSH belongs to a piece, and moves with its end until it leaves.
+    #[test]
+    fn pieces_follow_the_writes() {
+        let mut queue = WriteQueue::new(0);
+        queue.append(b"0123456789");
+        queue.push();
+        queue.split_last_piece(4);
+        assert_eq!((queue.pieces(), queue.last_piece(0)), (2, 6));
+        assert!(!queue.sent(4), "the PSH is the rest's");
+        assert_eq!((queue.pieces(), queue.last_piece(4)), (1, 6));
+        queue.take_push_back();
+        queue.begin_piece();
+        queue.append(b"ab");
+        assert_eq!((queue.pieces(), queue.last_piece(4), queue.last_piece(11)), (2, 2, 1));
+        queue.push();
+        assert!(!queue.sent(11) && queue.sent(12));
+        assert_eq!((queue.pieces(), queue.last_piece(12)), (0, 0));
     }
 }

@@ -127,7 +127,12 @@ impl Stack {
             if got == 0 {
                 return Some(partial(waiting.done, Errno::EFAULT));
             }
-            match self.socket(waiting.socket).send(now, &piece[..got]) {
+            // The stream is pushed at the end of the call, not of each part.
+            let mut socket = self.socket(waiting.socket);
+            let last = waiting.done + got == memory.len();
+            let sent =
+                if last { socket.send(now, &piece[..got]) } else { socket.send_more(now, &piece[..got]) };
+            match sent {
                 Ok(taken) => waiting.done += taken,
                 Err(Errno::EAGAIN) => return None,
                 Err(error) => return Some(partial(waiting.done, error)),

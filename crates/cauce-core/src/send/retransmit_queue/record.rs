@@ -158,6 +158,17 @@ impl SentRecord {
         self.recount();
     }
 
+    /// Takes `next` in, which follows it at once.
+    pub(super) fn join(&mut self, next: &SentRecord) {
+        self.end = next.end;
+        self.control.fin |= next.control.fin;
+        self.transmissions = self.transmissions.max(next.transmissions);
+        if next.is(Marks::EVER_RETRANS) {
+            self.marks = self.marks.with(Marks::EVER_RETRANS);
+        }
+        self.recount();
+    }
+
     /// Cuts it into segments of another size.
     pub(super) fn set_mss(&mut self, mss: u16) {
         self.mss = mss;
