@@ -292,3 +292,52 @@ fn waiting_calls() {
     two.close(1, server);
     two.assert_nothing_left();
 }
+
+/// every kind of entry is listed, with its queues and its timer, and gone when it is gone.
+#[test]
+fn a_listing_shows_every_kind_of_entry() {
+    let mut two = Two::new();
+    let (client, server) = two.connected();
+    let listener = two.stacks[1].open(Family::V6).unwrap();
+    two.stacks[1].socket(listener).bind("[::]:81".parse().unwrap()).unwrap();
+    two.stacks[1].socket(listener).listen(3).unwrap();
+    // A SYN that nobody completes, and bytes that nobody reads.
+    let caller = two.stacks[0].open(Family::V4).unwrap();
+    let now = two.now;
+    let _ = two.stacks[0].socket(caller).connect(now, "10.0.0.2:81".parse().unwrap());
+    two.stacks[0].socket(client).send(now, b"hello").unwrap();
+    let mut batch = Batch::new(64);
+    while two.stacks[0].poll_transmit(now, &mut batch) > 0 {
+        while let Some(packet) = batch.pop() {
+            two.stacks[1].handle_packet(now, Two::frame(&packet));
+        }
+    }
+    let listed: Vec<_> = two.stacks[1].listing(now).collect();
+    let seen: Vec<_> = listed
+        .iter()
+        .map(|entry| (entry.state, entry.family, entry.recv_queue, entry.send_queue, entry.owned))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            (State::Listen, Family::V6, 0, 3, true),
+            (State::Established, Family::V4, 5, 0, true),
+            (State::SynReceived, Family::V6, 0, 0, false),
+        ]
+    );
+    assert_eq!(listed[2].timer.map(|timer| timer.at.since(now)), Some(Duration::from_secs(1)));
+    let sent = two.stacks[0].listing(now).find(|entry| entry.state == State::Established).unwrap();
+    assert_eq!((sent.send_queue, sent.timer.is_some()), (5, true));
+    assert_eq!(two.stacks[1].socket_counts().in_use_v6, 1);
+    two.exchange();
+    two.stacks[0].socket(caller).abort(two.now).unwrap();
+    two.close(1, listener);
+    two.close(1, server);
+    two.exchange();
+    two.close(0, client);
+    two.exchange();
+    let end = two.stacks.iter().flat_map(|stack| stack.listing(two.now)).collect::<Vec<_>>();
+    assert!(end.iter().all(|entry| matches!(entry.state, State::TimeWait)), "{end:?}");
+    two.assert_nothing_left();
+    assert!(two.stacks.iter().all(|stack| stack.listing(two.now).next().is_none()));
+}

@@ -44,6 +44,9 @@ pub const LOOPBACK: DeviceId = DeviceId(u16::MAX);
 /// The MTU between a stack and itself, as Linux's `lo` has it (less one, because IPv4 says so).
 const LOOPBACK_MTU: u16 = 65_535;
 
+/// The smallest MTU that IPv4 can live with (RFC 791).
+const LEAST_MTU: u16 = 68;
+
 /// Why there is no path, as the error that `connect` reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct PathError(pub(crate) Errno);
@@ -55,6 +58,8 @@ pub struct Interfaces {
     routes: Routes,
     pub(super) path_mtu: PathMtuCache,
     accept_any: bool,
+    /// Counts changes of the devices themselves.
+    changes: u32,
 }
 
 impl Interfaces {
@@ -72,6 +77,25 @@ impl Interfaces {
     /// All interfaces, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &InterfaceConfig)> {
         self.list.iter().enumerate().map(|(index, config)| (DeviceId(index as u16), config))
+    }
+
+    /// Changes the MTU of a device. Connections over it follow with their next segment. False when there is no
+    /// such device, or the MTU is below the 68 bytes that IPv4 needs.
+    pub fn set_mtu(&mut self, id: DeviceId, mtu: u16) -> bool {
+        mtu >= LEAST_MTU && self.change(id, |config| config.mtu = mtu)
+    }
+
+    /// Changes the most payload bytes that a device takes as one super-segment; 0 for none at all (Linux:
+    /// `ethtool -K DEVICE tso off gso off`). False when there is no such device.
+    pub fn set_max_super(&mut self, id: DeviceId, bytes: u16) -> bool {
+        self.change(id, |config| config.max_super = bytes)
+    }
+
+    fn change(&mut self, id: DeviceId, how: impl FnOnce(&mut InterfaceConfig)) -> bool {
+        let Some(config) = self.list.get_mut(usize::from(id.0)) else { return false };
+        how(config);
+        self.changes = self.changes.wrapping_add(1);
+        true
     }
 
     /// Gives an interface an address whose neighbours are the first `len` bits of it. False if the stack has
@@ -198,7 +222,7 @@ impl Interfaces {
 
     /// Connections that took their path under another generation ask again.
     pub(super) fn generation(&self) -> u32 {
-        self.routes.generation().wrapping_add(self.path_mtu.generation())
+        self.routes.generation().wrapping_add(self.path_mtu.generation()).wrapping_add(self.changes)
     }
 }
 

@@ -29,6 +29,7 @@ mod input;
 pub mod interfaces;
 mod link;
 pub mod listeners;
+pub mod listing;
 pub mod memory;
 pub mod metrics_cache;
 pub mod neighbours;
