@@ -18,6 +18,9 @@
 //! assert_eq!(outcome.result, Ok(3));
 //! ```
 //!
+//! [`proc`] prints a stack as the files under `/proc/net` do, [`tools`] as `ss`, `netstat`, `nstat`, `sysctl` and
+//! `ip` do: whoever shows a stack to people or scripts prints the same text.
+//!
 //! What it never does: read a clock, open a file, touch memory of a program (that goes through
 //! [`UserMemory`](cauce_core::socket::call::UserMemory), which may fault), or know a stack's insides.
 #![forbid(unsafe_code)]
@@ -31,11 +34,13 @@ mod object;
 pub mod options;
 mod pipe;
 mod poll;
+pub mod proc;
 mod process;
 mod sleep;
 mod socket_calls;
 mod splice;
 mod table;
+pub mod tools;
 mod transfer;
 
 pub use address::{Address, sockaddr};

@@ -1,0 +1,226 @@
+//! `netstat`: the table of connections as net-tools prints it (Q-30).
+//!
+//! `netstat -nat | awk '{print $6}' | sort | uniq -c` counts the states. Names are never looked up, and no process
+//! is known.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use cauce_core::connection::state::State;
+use cauce_core::socket::Family;
+use cauce_core::stack::Stack;
+use cauce_core::stack::listing::Listed;
+use cauce_core::time::Instant;
+
+use super::Output;
+use crate::proc::{inode, timer_number};
+
+const USAGE: &str = "usage: netstat [-tanloep46]";
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Options {
+    all: bool,
+    listening: bool,
+    timers: bool,
+    extended: bool,
+    programs: bool,
+    tcp: bool,
+    /// Sockets that are not TCP, of which there are none.
+    others: bool,
+    v4: bool,
+    v6: bool,
+}
+
+/// `netstat [-t] [-a|-l] [-n] [-o] [-e] [-p] [-W] [-4|-6]` as it is at `now`.
+///
+/// ```
+/// use cauce_core::{stack::Stack, sysctl::Sysctls, time::Instant};
+/// let mut n = 0u64;
+/// let stack = Stack::new(Sysctls::default(), Box::new(move || { n += 1; n }));
+/// let output = cauce_posix::tools::netstat::run(&stack, Instant::ZERO, &["-nat"]);
+/// assert!(output.stdout.starts_with("Active Internet connections (servers and established)\nProto Recv-Q"));
+/// ```
+pub fn run(stack: &Stack, now: Instant, arguments: &[&str]) -> Output {
+    let options = match parse(arguments) {
+        Ok(options) => options,
+        Err(output) => return *output,
+    };
+    let families = !options.v4 && !options.v6;
+    let mut rows: Vec<Listed> = stack
+        .listing(now)
+        .filter(|listed| {
+            let listens = listed.state == State::Listen;
+            (families || if listed.family == Family::V4 { options.v4 } else { options.v6 })
+                && (options.all || listens == options.listening)
+                && (options.tcp || !options.others)
+        })
+        .collect();
+    // The file of IPv4 is read before that of IPv6.
+    rows.sort_by_key(|listed| listed.family == Family::V6);
+    let which = match options {
+        Options { all: true, .. } => "servers and established",
+        Options { listening: true, .. } => "only servers",
+        _ => "w/o servers",
+    };
+    let mut text = format!("Active Internet connections ({which})\n");
+    text.push_str("Proto Recv-Q Send-Q Local Address           Foreign Address         State      ");
+    for (on, title) in [
+        (options.extended, " User       Inode     "),
+        (options.programs, " PID/Program name    "),
+        (options.timers, " Timer"),
+    ] {
+        if on {
+            text.push_str(title);
+        }
+    }
+    text.push('\n');
+    for listed in &rows {
+        text.push_str(&line(listed, now, options));
+    }
+    Output::text(text)
+}
+
+fn parse(arguments: &[&str]) -> Result<Options, Box<Output>> {
+    let mut options = Options::default();
+    for argument in arguments {
+        let letters = match *argument {
+            "--all" => "a",
+            "--extend" => "e",
+            "--inet" => "4",
+            "--inet6" => "6",
+            "--listening" => "l",
+            "--numeric" | "--numeric-hosts" | "--numeric-ports" => "n",
+            "--programs" | "--program" => "p",
+            "--tcp" => "t",
+            "--timers" => "o",
+            "--wide" => "W",
+            word => match word.strip_prefix('-') {
+                Some(letters) if !letters.is_empty() => letters,
+                _ => return Err(Box::new(Output::failed(4, USAGE))),
+            },
+        };
+        for letter in letters.chars() {
+            match letter {
+                'a' => options.all = true,
+                'l' => options.listening = true,
+                'o' => options.timers = true,
+                'e' => options.extended = true,
+                'p' => options.programs = true,
+                't' => options.tcp = true,
+                'u' | 'w' | 'x' => options.others = true,
+                '4' => options.v4 = true,
+                '6' => options.v6 = true,
+                'n' | 'W' => {}
+                _ => return Err(Box::new(Output::unsupported(format!("netstat {argument}")))),
+            }
+        }
+    }
+    Ok(options)
+}
+
+fn line(listed: &Listed, now: Instant, options: Options) -> String {
+    let kind = if listed.family == Family::V4 { "tcp" } else { "tcp6" };
+    let waiting = if listed.state == State::Listen { 0 } else { listed.send_queue };
+    let mut text = format!(
+        "{kind:<4}  {:>6} {waiting:>6} {:<23} {:<23} {:<11}",
+        listed.recv_queue,
+        endpoint(listed.local, listed.family),
+        endpoint(listed.remote, listed.family),
+        state_name(listed.state),
+    );
+    // Writing to a String cannot fail.
+    if options.extended {
+        let _ = write!(text, " {:<10} {:<10}", 0, inode(listed));
+    }
+    if options.programs {
+        let _ = write!(text, " {:<19}", "-");
+    }
+    if options.timers {
+        let _ = write!(text, " {}", timer(listed, now));
+    }
+    text.push('\n');
+    text
+}
+
+/// `NAME (SECONDS/RETRANSMITS/PROBES)`.
+fn timer(listed: &Listed, now: Instant) -> String {
+    let (name, left) = match listed.timer {
+        None => ("off", 0.0),
+        Some(timer) => {
+            let name = match timer_number(timer.kind) {
+                1 => "on",
+                2 => "keepalive",
+                3 => "timewait",
+                _ => "probe",
+            };
+            // The file that the real one reads counts hundredths.
+            (name, (timer.at.since(now).as_millis() / 10) as f64 / 100.0)
+        }
+    };
+    format!("{name} ({left:.2}/{}/{})", listed.retransmits, listed.probes)
+}
+
+fn endpoint(at: SocketAddr, family: Family) -> String {
+    let ip = match (at.ip(), family) {
+        (ip, Family::V6) if ip.is_unspecified() => "::".to_owned(),
+        (IpAddr::V4(ip), _) => ip.to_string(),
+        (IpAddr::V6(ip), _) => ip.to_string(),
+    };
+    let port = if at.port() == 0 { "*".to_owned() } else { at.port().to_string() };
+    format!("{ip}:{port}")
+}
+
+fn state_name(state: State) -> &'static str {
+    match state {
+        State::Established => "ESTABLISHED",
+        State::SynSent => "SYN_SENT",
+        State::SynReceived => "SYN_RECV",
+        State::FinWait1 => "FIN_WAIT1",
+        State::FinWait2 => "FIN_WAIT2",
+        State::TimeWait => "TIME_WAIT",
+        State::Closed => "CLOSE",
+        State::CloseWait => "CLOSE_WAIT",
+        State::LastAck => "LAST_ACK",
+        State::Listen => "LISTEN",
+        State::Closing => "CLOSING",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::tools::connected_stack;
+
+    /// Q-30: the sixth word of each line is the state.
+    #[test]
+    fn the_table_of_net_tools() {
+        let (stack, now) = connected_stack(b"twelve bytes");
+        let text = run(&stack, now, &["-nat"]).stdout;
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[2],
+            "tcp        0      0 0.0.0.0:8080            0.0.0.0:*               LISTEN     "
+        );
+        assert!(
+            lines[3].starts_with("tcp        0     12 192.168.0.1:8080        192.0.2.1:"),
+            "{}",
+            lines[3]
+        );
+        assert!(lines[3].ends_with(" ESTABLISHED"), "{}", lines[3]);
+        let counted = |arguments: &[&str]| run(&stack, now, arguments).stdout.lines().count() - 2;
+        assert_eq!(
+            (counted(&["-nt"]), counted(&["-ntl"]), counted(&["-nta6"]), counted(&["-nua"])),
+            (1, 1, 0, 0)
+        );
+        let timers = run(&stack, now, &["-nto"]).stdout;
+        assert!(
+            timers
+                .lines()
+                .nth(2)
+                .is_some_and(|line| line.contains(" ESTABLISHED on (") && line.ends_with("/0/0)")),
+            "{timers}"
+        );
+        assert_eq!(run(&stack, now, &["-s"]).problems.len(), 1);
+        assert_eq!(run(&stack, now, &["now"]).status, 4);
+    }
+}
