@@ -11,15 +11,14 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use super::reader::Reader;
+use super::structures;
 use super::worker::Worker;
 use crate::call::{Answer, Call, Fd, Outcome};
 use crate::settings::{IpMode, Settings};
 use crate::sys::calls::{Names, option_bytes};
-use crate::sys::namespace::{be_punctual, enter_network, enter_user, is_root};
+use crate::sys::namespace::{be_punctual, enter_network, enter_user, is_root, thread_id};
 use crate::sys::tun::Tun;
 use crate::target::{Captured, Progress, Sample, Target, TargetError};
-
-mod tcp_info;
 
 /// The kernel's timers run on 4 ms steps and the usual tolerance is 4 ms: with this one nothing is a coin toss.
 const TOLERANCE: i64 = 14_000_000;
@@ -265,7 +264,7 @@ impl Target for Kernel {
         let output = Command::new(shell)
             .args(["-c", text])
             .current_dir(&self.directory)
-            .env("PACKETDRILL_PID", std::process::id().to_string())
+            .env("PACKETDRILL_PID", thread_id().to_string())
             .stdin(Stdio::null())
             .output()
             .map_err(|error| broken(format!("{shell}: {error}")))?;
@@ -281,9 +280,16 @@ impl Target for Kernel {
     fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError> {
         let info = option_bytes(fd, libc::SOL_TCP, libc::TCP_INFO, 512)
             .ok_or_else(|| broken("this socket has no tcp_info"))?;
-        let mut values = tcp_info::tcp_info(&info);
-        if let Some(memory) = option_bytes(fd, libc::SOL_SOCKET, tcp_info::SO_MEMINFO, 64) {
-            values.extend(tcp_info::memory(&memory));
+        let mut values = structures::tcp_info(&info);
+        if let Some(memory) = option_bytes(fd, libc::SOL_SOCKET, structures::SO_MEMINFO, 64) {
+            values.extend(structures::memory(&memory));
+        }
+        if let (Some(name), Some(state)) = (
+            option_bytes(fd, libc::SOL_TCP, libc::TCP_CONGESTION, 16),
+            option_bytes(fd, libc::SOL_TCP, structures::TCP_CC_INFO, 64),
+        ) {
+            let name = String::from_utf8_lossy(&name);
+            values.extend(structures::congestion(name.trim_end_matches('\0'), &state));
         }
         Ok(values)
     }

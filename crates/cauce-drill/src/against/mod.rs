@@ -3,4 +3,7 @@
 pub mod core;
 pub mod kernel;
 mod reader;
+mod structures;
 mod worker;
+
+pub(crate) use structures::names;

@@ -1,8 +1,8 @@
 //! System calls of a script: making them, judging what they return.
 
 use super::clock::{Due, tolerance as clock_tolerance};
-use super::{Blocked, PATIENCE, Ran, Run};
-use crate::ast::{Action, Event};
+use super::{Blocked, PATIENCE, Ran, Run, record};
+use crate::ast::Event;
 use crate::call::{Address, Answer, Call, Outcome, Wanted, WantedAnswer};
 use crate::expect::{Difference, answer, table};
 use crate::target::Progress;
@@ -95,16 +95,14 @@ impl<'c> Run<'c, '_> {
 
     fn judge_call(&mut self, blocked: &Blocked<'c>, at: i64, outcome: &Outcome) -> Ran<()> {
         let Blocked { event, call, wanted, due, tolerance, line } = blocked;
-        if let (Some(recorder), Some(line)) = (&mut self.recorder, line) {
-            let span = event.action_span.start..result_start(event);
-            let text = self.checked.source.excerpt(&span);
-            let result = match wanted.result {
-                Some(fd) if call.returns_fd() && outcome.result >= 0 => fd.to_string(),
-                _ => outcome.spelled(),
-            };
-            recorder.returned(*line, due.end.map(|_| at), &text, &result);
-            self.after_call(call, wanted, outcome);
-            return Ok(());
+        if line.is_some() || self.journal.is_heard() {
+            let text = record::rewritten(&self.checked.source, event, call, wanted, outcome);
+            self.journal.event(at, &text);
+            if let (Some(recorder), Some(line)) = (&mut self.recorder, line) {
+                recorder.returned(*line, at, due.end.is_some(), text);
+                self.after_call(call, wanted, outcome);
+                return Ok(());
+            }
         }
         let mut found = answer::differences(wanted, outcome, call.returns_fd(), *tolerance);
         let usual = self.target.tolerance();
@@ -159,14 +157,6 @@ impl<'c> Run<'c, '_> {
             }
             _ => {}
         }
-    }
-}
-
-/// Where the result of a call is written.
-fn result_start(event: &Event) -> usize {
-    match &event.action {
-        Action::Call(line) => line.result.span.start,
-        _ => event.action_span.end,
     }
 }
 

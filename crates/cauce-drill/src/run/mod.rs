@@ -4,13 +4,16 @@ mod calls;
 mod clock;
 mod code;
 mod flows;
+mod journal;
 mod packets;
 mod record;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use self::clock::{Due, tolerance};
+pub use self::code::Python;
 use self::flows::Flows;
+pub use self::journal::Journal;
 use self::record::Recorder;
 use crate::ast::{Action, Event, Payload, Script, Span};
 use crate::call::{self, Call, Fd, Setting, Wanted};
@@ -23,8 +26,6 @@ use crate::target::{Target, TargetError};
 const PATIENCE: i64 = 2_000_000_000;
 /// How long a record waits for packets after the last event, ns.
 const LINGER: i64 = 20_000_000;
-/// How many packets before a failure are shown.
-const SHOWN_PACKETS: usize = 6;
 
 pub(crate) type Ran<T> = Result<T, Box<Diagnostic>>;
 
@@ -69,7 +70,7 @@ impl Checked {
     /// # Errors
     /// The script could not be played to its end.
     pub fn record(&self, target: &mut dyn Target) -> Result<String, Box<Diagnostic>> {
-        let mut run = self.start(target);
+        let mut run = self.start(target, Journal::silent());
         run.recorder = Some(Recorder::default());
         let result = run.all();
         let cleaned = run.clean_up();
@@ -78,19 +79,36 @@ impl Checked {
         Ok(record::script(&self.source, &self.script, &lines))
     }
 
-    /// Plays the script.
+    /// Plays the script and judges its code.
     ///
     /// # Errors
     /// The first expectation that does not hold, with what came instead and the packets before it.
     pub fn run(&self, target: &mut dyn Target) -> Result<(), Box<Diagnostic>> {
-        let mut run = self.start(target);
+        let samples = self.play(target, Journal::silent())?;
+        self.judge(&samples, &mut Python::new()).map(|_| ())
+    }
+
+    /// Plays the script, telling `journal` what happens, and returns what its code is to look at.
+    ///
+    /// # Errors
+    /// The first expectation that does not hold, with what came instead and the packets before it.
+    pub fn play(&self, target: &mut dyn Target, journal: Journal<'_>) -> Result<Samples, Box<Diagnostic>> {
+        let mut run = self.start(target, journal);
         let result = run.all();
         let cleaned = run.clean_up();
         result.and(cleaned)?;
-        code::run(&self.source, &run.blocks)
+        Ok(Samples(run.blocks))
     }
 
-    fn start<'c, 't>(&'c self, target: &'t mut dyn Target) -> Run<'c, 't> {
+    /// Runs the script's code and returns what it printed.
+    ///
+    /// # Errors
+    /// The first block that raises.
+    pub fn judge(&self, samples: &Samples, python: &mut Python) -> Result<String, Box<Diagnostic>> {
+        code::run(&self.source, &samples.0, python)
+    }
+
+    fn start<'c, 't>(&'c self, target: &'t mut dyn Target, journal: Journal<'t>) -> Run<'c, 't> {
         Run {
             checked: self,
             target,
@@ -98,12 +116,16 @@ impl Checked {
             fds: BTreeMap::new(),
             before: None,
             blocked: None,
-            log: VecDeque::new(),
+            journal,
             blocks: Vec::new(),
             recorder: None,
         }
     }
 }
+
+/// What the code of a script is to look at: its blocks and the values of their moments.
+#[derive(Debug)]
+pub struct Samples(Vec<code::Block>);
 
 /// The event before: when it was due, and whether it injected a packet.
 #[derive(Debug, Clone, Copy)]
@@ -131,7 +153,7 @@ struct Run<'c, 't> {
     fds: BTreeMap<Fd, Fd>,
     before: Option<Before>,
     blocked: Option<Blocked<'c>>,
-    log: VecDeque<String>,
+    journal: Journal<'t>,
     blocks: Vec<code::Block>,
     /// Expectations are written down instead of judged.
     recorder: Option<Recorder>,
@@ -142,6 +164,9 @@ impl<'c> Run<'c, '_> {
         let checked = self.checked;
         let script = &checked.script;
         self.target.prepare(&checked.settings).map_err(|error| self.refused(&(0..0), error))?;
+        for init in &checked.settings.init_scripts {
+            self.target.command(init).map_err(|error| self.refused(&(0..0), error))?;
+        }
         if let Some(init) = &script.init {
             self.target.command(&init.value).map_err(|error| self.refused(&init.span, error))?;
         }
@@ -191,10 +216,12 @@ impl<'c> Run<'c, '_> {
             }
             Action::Command(text) => {
                 self.wait_for(event, due, tolerance)?;
+                self.tell(event);
                 self.target.command(text).map_err(|error| self.refused(&event.span, error))?;
             }
             Action::Code(text) => {
                 self.wait_for(event, due, tolerance)?;
+                self.tell(event);
                 self.sample(event, text)?;
             }
         }
@@ -232,7 +259,7 @@ impl<'c> Run<'c, '_> {
             return Err(self.failed(&event.span, "there is no socket whose tcp_info could be looked at"));
         };
         let values = self.target.sample(fd).map_err(|error| self.refused(&event.span, error))?;
-        self.blocks.push(code::Block { span: event.span.clone(), text: text.to_owned(), values });
+        self.blocks.push(code::Block { span: event.action_span.clone(), text: text.to_owned(), values });
         Ok(())
     }
 
@@ -250,19 +277,23 @@ impl<'c> Run<'c, '_> {
         Ok(())
     }
 
-    /// A line of what happened, kept for the next failure.
+    /// A packet, for those who listen and for the next failure.
     fn note(&mut self, at: i64, line: String) {
-        if self.log.len() == SHOWN_PACKETS {
-            self.log.pop_front();
+        self.journal.packet(at, line);
+    }
+
+    /// A command or code, for those who listen.
+    fn tell(&mut self, event: &Event) {
+        if self.journal.is_heard() {
+            let now = self.target.now();
+            self.journal.event(now, &self.checked.source.excerpt(&event.action_span));
         }
-        self.log.push_back(format!("{} {line}", seconds(at)));
     }
 
     fn failed(&self, span: &Span, title: &str) -> Box<Diagnostic> {
         let mut diagnostic = Diagnostic::new(&self.checked.source, span.clone(), Kind::Failure, title);
-        if !self.log.is_empty() {
-            let lines: Vec<_> = self.log.iter().map(String::as_str).collect();
-            diagnostic = diagnostic.note(format!("the last packets:\n{}", lines.join("\n")));
+        if let Some(packets) = self.journal.last_packets() {
+            diagnostic = diagnostic.note(format!("the last packets:\n{packets}"));
         }
         Box::new(diagnostic)
     }

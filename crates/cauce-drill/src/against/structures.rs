@@ -1,9 +1,11 @@
-//! `struct tcp_info` and SO_MEMINFO as the kernel lays them out, by name.
+//! `struct tcp_info`, `union tcp_cc_info` and SO_MEMINFO as the kernel lays them out, by name: what `%{ }%` may use.
 
 use crate::target::Sample;
 
 /// The socket option that tells the memory of a socket.
 pub(super) const SO_MEMINFO: i32 = 55;
+/// The socket option that tells the state of the congestion control.
+pub(super) const TCP_CC_INFO: i32 = 26;
 
 /// Width of a field in bytes.
 type Width = usize;
@@ -76,6 +78,37 @@ const FIELDS: &[(&str, Width)] = &[
     ("received_e1_bytes", 4),
     ("received_e0_bytes", 4),
     ("received_ce_bytes", 4),
+    ("accecn_fail_mode", 2),
+    ("accecn_opt_seen", 2),
+];
+
+/// Names that stand in one field of the structure.
+const PARTS: [&str; 4] =
+    ["tcpi_snd_wscale", "tcpi_rcv_wscale", "tcpi_delivery_rate_app_limited", "tcpi_fastopen_client_fail"];
+
+/// What each congestion control that has a state tells, by its name.
+const CONGESTION: [(&str, &[(&str, Width)]); 3] = [
+    ("vegas", &[("tcpv_enabled", 4), ("tcpv_rttcnt", 4), ("tcpv_rtt", 4), ("tcpv_minrtt", 4)]),
+    (
+        "dctcp",
+        &[
+            ("dctcp_enabled", 2),
+            ("dctcp_ce_state", 2),
+            ("dctcp_alpha", 4),
+            ("dctcp_ab_ecn", 4),
+            ("dctcp_ab_tot", 4),
+        ],
+    ),
+    (
+        "bbr",
+        &[
+            ("bbr_bw_lo", 4),
+            ("bbr_bw_hi", 4),
+            ("bbr_min_rtt", 4),
+            ("bbr_pacing_gain", 4),
+            ("bbr_cwnd_gain", 4),
+        ],
+    ),
 ];
 
 const MEMORY: [&str; 9] = [
@@ -92,6 +125,16 @@ const MEMORY: [&str; 9] = [
 
 fn number(bytes: &[u8]) -> i128 {
     bytes.iter().rev().fold(0, |value, byte| value << 8 | i128::from(*byte))
+}
+
+/// Every name that a target may tell, as scripts write it.
+pub(crate) fn names() -> impl Iterator<Item = String> {
+    let whole = FIELDS.iter().filter(|(name, _)| !matches!(*name, "wscales" | "app_limited"));
+    let fields = whole.map(|(name, _)| format!("tcpi_{name}")).chain(PARTS.map(str::to_owned));
+    let congestion =
+        CONGESTION.iter().flat_map(|(_, fields)| fields.iter()).map(|(name, _)| (*name).to_owned());
+    let memory = MEMORY.iter().flat_map(|name| [*name, name.trim_start_matches("SK_MEMINFO_")]);
+    fields.chain(congestion).chain(memory.map(str::to_owned))
 }
 
 /// The fields that an older kernel does not have are 0.
@@ -116,6 +159,20 @@ pub(super) fn tcp_info(bytes: &[u8]) -> Sample {
     values
 }
 
+/// The state of the congestion control `algorithm` by name; nothing when it has none.
+pub(super) fn congestion(algorithm: &str, bytes: &[u8]) -> Sample {
+    let known = CONGESTION.iter().find(|(name, _)| *name == algorithm);
+    let mut at = 0;
+    let mut values = Sample::new();
+    for (name, width) in known.map_or(&[][..], |(_, fields)| fields) {
+        if let Some(field) = bytes.get(at..at + width) {
+            values.push(((*name).to_owned(), number(field)));
+        }
+        at += width;
+    }
+    values
+}
+
 /// SO_MEMINFO by name.
 pub(super) fn memory(bytes: &[u8]) -> Sample {
     let words = bytes.chunks_exact(4);
@@ -125,6 +182,31 @@ pub(super) fn memory(bytes: &[u8]) -> Sample {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_name_is_told() {
+        let mut told: Vec<_> = tcp_info(&[0; 280]).into_iter().map(|(name, _)| name).collect();
+        told.extend(memory(&[0; 36]).into_iter().map(|(name, _)| name));
+        for (algorithm, _) in CONGESTION {
+            told.extend(congestion(algorithm, &[0; 20]).into_iter().map(|(name, _)| name));
+        }
+        let bare =
+            |name: &String| !MEMORY.iter().any(|known| known.strip_prefix("SK_MEMINFO_") == Some(name));
+        let mut known: Vec<_> = names().filter(bare).collect();
+        (told.sort(), known.sort());
+        assert_eq!(told, known);
+        assert_eq!(FIELDS.iter().map(|(_, width)| width).sum::<usize>(), 280);
+    }
+
+    #[test]
+    fn congestion_controls_tell_their_own() {
+        let bytes = [[1, 0, 0, 0], [2, 0, 0, 0], [3, 0, 0, 0], [0, 1, 0, 0], [5, 0, 0, 0]].concat();
+        let of = |algorithm: &str, name: &str| {
+            congestion(algorithm, &bytes).iter().find(|(known, _)| known == name).map(|(_, value)| *value)
+        };
+        assert_eq!((of("bbr", "bbr_pacing_gain"), of("dctcp", "dctcp_alpha")), (Some(256), Some(2)));
+        assert_eq!(of("cubic", "bbr_bw_lo"), None);
+    }
 
     #[test]
     fn fields_stand_where_the_kernel_puts_them() {

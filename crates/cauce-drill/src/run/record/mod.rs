@@ -1,5 +1,8 @@
 //! Writing a script back with what really came.
 
+mod call;
+
+pub(super) use self::call::rewritten;
 use super::calls::seconds_of;
 use crate::ast::Script;
 use crate::diagnostic::Source;
@@ -41,11 +44,12 @@ impl Recorder {
         self.lines.len() - 1
     }
 
-    /// The call of `line` has returned, at `end` if it slept. `call` is its text up to the result.
-    pub fn returned(&mut self, line: usize, end: Option<i64>, call: &str, result: &str) {
+    /// The call of `line` has returned at `end`. One that took no time needs no end time, unless the script gives it
+    /// one.
+    pub fn returned(&mut self, line: usize, end: i64, timed: bool, text: String) {
         let Some(line) = self.lines.get_mut(line) else { return };
-        line.text = format!("{} {result}", call.trim_end());
-        line.end = end;
+        line.text = text;
+        line.end = Some(end).filter(|end| timed || end - line.at >= GRAIN);
     }
 
     /// The last line and `live` together, if they can be one segment.
