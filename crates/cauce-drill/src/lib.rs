@@ -11,17 +11,20 @@ pub mod call;
 mod diagnostic;
 mod expect;
 mod expectations;
-mod files;
 mod packet;
 pub mod parser;
 mod run;
+mod runner;
 mod settings;
 mod sys;
 mod target;
 
 pub use diagnostic::{Diagnostic, Kind, Source};
 pub use expectations::Expectations;
-pub use files::{Against, Options, Report, Summary, check, record_file, run_files};
-pub use run::Checked;
-pub use settings::{IpMode, Settings};
+pub use run::{Checked, Journal, Python, Samples};
+pub use runner::{
+    Against, Case, Format, Options, Printer, Report, Summary, Verdict, check, list_files, record_file,
+    run_files,
+};
+pub use settings::{FOREIGN, Foreign, IpMode, OWN, Settings, definition};
 pub use target::{Captured, Progress, Sample, Target, TargetError};

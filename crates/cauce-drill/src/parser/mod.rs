@@ -49,11 +49,7 @@ pub fn parse(source: &Source, given: &Given) -> Result<Script, Box<Diagnostic>> 
     let read = || -> Parsed<Script> {
         let known = Known { definitions: given.definitions.clone(), family: None };
         let mut input: Input<'_> = Stateful { input: LocatingSlice::new(whole), state: &known };
-        if sees(&input, "#!") {
-            lexer::line(&mut input)?;
-        }
-        blank(&mut input)?;
-        let options = option_lines(&mut input)?;
+        let options = opening(&mut input)?;
         let version = given.ip_version.clone().or_else(|| {
             let line = options.iter().rev().find(|line| line.name.value == "ip_version")?;
             Some(line.value.as_ref()?.value.clone())
@@ -64,6 +60,28 @@ pub fn parse(source: &Source, given: &Given) -> Result<Script, Box<Diagnostic>> 
         body(&mut input, whole, options)
     };
     read().map_err(|fault| Box::new(fault.into_diagnostic(source)))
+}
+
+/// Reads only the option lines at the top of a script.
+///
+/// # Errors
+/// The first place at which they do not go on as the language demands.
+pub fn options(source: &Source) -> Result<Vec<OptionLine>, Box<Diagnostic>> {
+    let read = || -> Parsed<Vec<OptionLine>> {
+        let known = Known::default();
+        let mut input: Input<'_> = Stateful { input: LocatingSlice::new(&*source.text), state: &known };
+        opening(&mut input)
+    };
+    read().map_err(|fault| Box::new(fault.into_diagnostic(source)))
+}
+
+/// What stands before the first command or event.
+fn opening(input: &mut Input<'_>) -> Parsed<Vec<OptionLine>> {
+    if sees(input, "#!") {
+        lexer::line(input)?;
+    }
+    blank(input)?;
+    option_lines(input)
 }
 
 fn option_lines(input: &mut Input<'_>) -> Parsed<Vec<OptionLine>> {
