@@ -74,11 +74,23 @@ pub struct Token {
     pub bytes: u32,
     /// The stream offset just past the entry's payload, for transmit notices.
     pub end: u64,
+    /// What the user asked of a device that schedules.
+    pub class: TrafficClass,
+}
+
+/// The sender's wishes for a device that schedules or filters.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TrafficClass {
+    /// SO_PRIORITY, or what IP_TOS implies.
+    pub priority: u32,
+    /// SO_MARK.
+    pub mark: u32,
 }
 
 impl Token {
     /// A token for packets that nobody waits for.
-    pub const NONE: Token = Token { socket: None, bytes: 0, end: 0 };
+    pub const NONE: Token =
+        Token { socket: None, bytes: 0, end: 0, class: TrafficClass { priority: 0, mark: 0 } };
 }
 
 /// One packet, or one super-packet, to send.

@@ -49,6 +49,7 @@ drop_reasons! {
     BadIcmp: "the ICMP message is malformed or its checksum is wrong",
     IcmpNoSocket: "the ICMP error quotes a flow that is not ours",
     IcmpOutOfWindow: "the ICMP error quotes a sequence number that is not in flight",
+    MinTtl: "fewer hops are left than the socket's minimum",
     IcmpIgnored: "the ICMP message says nothing that concerns TCP",
     BadFragment: "the fragment overlaps, exceeds the largest packet or is empty",
     FragmentLimit: "the memory for reassembling fragments is used up",

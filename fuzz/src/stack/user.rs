@@ -5,7 +5,7 @@ use crate::input::Input;
 use bytes::Bytes;
 use cauce_core::socket::call::{Call, Progress, Returned};
 use cauce_core::socket::options::SocketOption;
-use cauce_core::socket::{Family, ReadFlags, Shutdown, SocketId};
+use cauce_core::socket::{Family, ReadFlags, SendFlags, Shutdown, SocketId};
 use cauce_core::time::Duration;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
@@ -42,7 +42,8 @@ impl World {
             }
             6 => {
                 let mut buffer = vec![0; usize::from(input.u16())];
-                let flags = ReadFlags { peek: what & 16 != 0, discard: what & 32 != 0 };
+                let flags =
+                    ReadFlags { peek: what & 16 != 0, discard: what & 32 != 0, out_of_band: what & 64 != 0 };
                 let _ = self.stack.socket(id).recv_with(now, &mut buffer, flags);
             }
             7 => {
@@ -119,11 +120,17 @@ impl World {
         }
         let call = match how & 7 {
             0 => Call::Accept,
-            1 => Call::Send,
+            1 => Call::Send(SendFlags {
+                more: how & 8 != 0,
+                end_of_record: how & 16 != 0,
+                out_of_band: how & 32 != 0,
+                zero_copy: how & 64 != 0,
+                timestamping: None,
+            }),
             2 => Call::Close,
             3 => Call::Connect(self.remote(input)),
             kind => Call::Recv {
-                flags: ReadFlags { peek: kind == 4, discard: kind == 5 },
+                flags: ReadFlags { peek: kind == 4, discard: kind == 5, out_of_band: kind == 6 },
                 wait_all: how & 8 != 0,
             },
         };

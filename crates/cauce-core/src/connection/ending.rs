@@ -39,6 +39,7 @@ impl Connection {
         self.recovery.clear();
         self.timers.stop_all();
         self.settle_memory(cx);
+        self.end_notices(cx);
         self.pending &= pending::EVENT;
     }
 

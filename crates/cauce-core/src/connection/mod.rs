@@ -5,18 +5,22 @@
 //! options. Segments act on it in `segment_arrives`, user calls in [`user_calls`], deadlines in [`timeouts`];
 //! what may leave now is decided in `send`. A connection never looks at other connections or at the stack.
 
+mod arrivals;
 pub mod closing;
 pub mod ending;
 pub mod keepalive;
 pub mod negotiated;
+pub(crate) mod notices;
 pub mod opening;
 pub mod options;
 pub mod path;
+pub(crate) mod rare;
 pub mod state;
 pub mod stats;
 pub mod timeouts;
 pub mod timers;
 pub mod timestamps;
+pub(crate) mod urgent;
 pub mod user_calls;
 
 use crate::addr::FlowKey;
@@ -29,15 +33,17 @@ use crate::recovery::{Env, Recovery, SenderState, Settings};
 use crate::send::write_queue::WriteQueue;
 use crate::socket::SocketId;
 use crate::socket::errno::Errno;
-use crate::socket::options::SocketOptions;
+use crate::socket::options::{SocketOptions, rare_flag};
 use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
 use crate::sysctl::Profile;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
+use alloc::boxed::Box;
 use cauce_wire::Seq;
 use negotiated::Negotiated;
 use path::Path;
+use rare::Rare;
 use state::{Event, State};
 use stats::Stats;
 use timers::Timers;
@@ -67,6 +73,8 @@ pub struct SendVariables {
     pub up: u64,
     /// Just past the last segment sent that was smaller than the MSS (Minshall's Nagle).
     pub small_end: Seq,
+    /// Payload bytes below the socket: handed to devices that have not sent them yet.
+    pub below: u32,
 }
 
 impl SendVariables {
@@ -74,7 +82,17 @@ impl SendVariables {
     pub fn new(iss: u64, irs: u64) -> Self {
         let small_end = Seq::at(iss);
         let wl1 = Seq::at(irs);
-        SendVariables { una: iss, nxt: iss, isn: iss as u32, wnd: 0, max_wnd: 0, wl1, up: iss, small_end }
+        SendVariables {
+            una: iss,
+            nxt: iss,
+            isn: iss as u32,
+            wnd: 0,
+            max_wnd: 0,
+            wl1,
+            up: iss,
+            small_end,
+            below: 0,
+        }
     }
 
     /// The offset of our SYN.
@@ -127,8 +145,6 @@ pub(crate) mod flag {
     pub(crate) const COUNTED: u16 = 2048;
     /// The last write asked for more to follow (MSG_MORE).
     pub(crate) const MORE: u16 = 4096;
-    /// An urgent pointer of the peer is ahead of what was read; it lies at `rcv_up`.
-    pub(crate) const URGENT: u16 = 8192;
     /// Entered in the stack's flow table.
     pub(crate) const IN_FLOWS: u16 = 16384;
     /// Waits in a listener's accept queue, or (for an active open) the user has not yet asked how it went.
@@ -137,9 +153,15 @@ pub(crate) mod flag {
     pub(crate) const CONNECTING: u16 = UNACCEPTED;
 }
 
-/// What recovery is lent for one call, with the route's own values.
-pub(crate) fn env_of<'a>(path: &Path, cx: &'a mut Context<'_>) -> Env<'a> {
+/// What recovery is lent for one call, with the route's and the socket's own values.
+pub(crate) fn env_of<'a>(path: &Path, options: &SocketOptions, cx: &'a mut Context<'_>) -> Env<'a> {
     let mut settings = Settings::of(cx.sysctl);
+    if let Some(rare) = &options.rare {
+        settings.thin_linear_timeouts |= options.has_rare(rare_flag::THIN_LINEAR);
+        if rare.rto_max != 0 {
+            settings.rto_max_us = rare.rto_max * 1_000;
+        }
+    }
     if path.rto_min_us != 0 {
         settings.rto_min_us = path.rto_min_us;
     }
@@ -167,7 +189,7 @@ pub struct Connection {
     pub(crate) persist_backoff: u8,
     pub(crate) negotiated: Negotiated,
     pub(crate) snd: SendVariables,
-    pub(crate) rcv_up: u64,
+    pub(crate) rare: Option<Box<Rare>>,
     pub(crate) ts: Timestamps,
     pub(crate) last_oow_ack: u32,
     /// Since when sent data, or data behind a zero window, has waited (O-13, R2).
@@ -278,7 +300,7 @@ impl Connection {
 
     /// What recovery is lent for one call.
     pub(crate) fn env<'a>(&self, cx: &'a mut Context<'_>) -> Env<'a> {
-        env_of(&self.path, cx)
+        env_of(&self.path, &self.options, cx)
     }
 
     /// The sender's variables that recovery's timers look at.
@@ -320,12 +342,9 @@ impl Connection {
     /// Segments sent under a larger MSS do not fit any more: they are lost, though not by congestion.
     pub(crate) fn resend_oversized(&mut self, cx: &mut Context<'_>) {
         let (new, state) = (u32::from(self.mss), self.sender_state());
-        self.recovery.mtu_reduced(new, &state, &mut env_of(&self.path, cx), &mut self.cong);
+        self.recovery.mtu_reduced(new, &state, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
         self.want(pending::OUTPUT);
     }
-
-    /// A packet of this connection has left its device.
-    pub(crate) fn left_device(&mut self, _bytes: u32) {}
 
     /// Recomputes the MSS from path, peer and options (P-046, P-053, S-73).
     pub(crate) fn sync_mss(&mut self, cx: &Context<'_>) {
@@ -371,6 +390,7 @@ impl Connection {
         self.recovery.clear();
         self.timers.stop_all();
         self.settle_memory(cx);
+        self.end_notices(cx);
         self.pending = 0;
         self.tell(Readiness::ALL);
     }

@@ -132,7 +132,7 @@ impl Connection {
             segments => u32::from(segments),
         };
         let config = Self::receiver_config_of(&setup.options, &negotiated, window);
-        let mut recovery = Recovery::new(&env_of(&setup.path, cx).settings);
+        let mut recovery = Recovery::new(&env_of(&setup.path, &setup.options, cx).settings);
         recovery.set_sack(negotiated.sack);
         let mut cong = Congestion::new(initial, setup.algorithm, cx.now);
         cong.set_max_pacing_rate(setup.options.max_pacing_rate());
@@ -153,7 +153,7 @@ impl Connection {
             persist_backoff: 0,
             negotiated,
             snd: SendVariables::new(iss, irs),
-            rcv_up: 0,
+            rare: None,
             ts: Timestamps::new(setup.ts_offset),
             last_oow_ack: 0,
             stalled_since: cx.now,

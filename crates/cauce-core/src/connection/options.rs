@@ -1,14 +1,25 @@
 //! Options that act at once on a living connection (O-02, O-10, O-11, O-33; REQUIREMENTS 2).
 
+use super::state::State;
 use super::{Connection, pending};
 use crate::context::Context;
 use crate::socket::errno::Errno;
 use crate::socket::options::SocketOption;
 use crate::socket::readiness::Readiness;
+use crate::socket::timestamping::Timestamping;
 
 impl Connection {
     /// Stores one option and does what it means now.
     pub(crate) fn set_option(&mut self, option: &SocketOption, cx: &mut Context<'_>) -> Result<(), Errno> {
+        match *option {
+            SocketOption::WindowClamp(0) if self.state != State::Closed => return Err(Errno::EINVAL),
+            SocketOption::MaxSegment(_) if self.state != State::Closed => {
+                // Only before the handshake does it change anything (O-09).
+                return self.options.clone().store(option, cx.sysctl);
+            }
+            SocketOption::Timestamping(bits) => self.key_stamps(Timestamping::checked(bits)?)?,
+            _ => {}
+        }
         self.options.store(option, cx.sysctl)?;
         match *option {
             SocketOption::NoDelay(true) | SocketOption::Cork(false) => self.want(pending::FLUSH),
@@ -16,18 +27,32 @@ impl Connection {
             SocketOption::QuickAck(on) if self.recv.set_quick_ack(i32::from(on), cx) => {
                 self.want(pending::ACK);
             }
-            SocketOption::RecvBuffer(_) => self.recv.set_rcvbuf(self.options.recv_buffer),
+            SocketOption::RecvBuffer(_) | SocketOption::RecvBufferForce(_) => {
+                self.recv.set_rcvbuf(self.options.recv_buffer)
+            }
             SocketOption::WindowClamp(_) => self.recv.set_window_clamp(self.options.window_clamp),
             SocketOption::MaxPacingRate(rate) => self.cong.set_max_pacing_rate(rate),
-            SocketOption::SendBuffer(_) | SocketOption::NotSentLowat(_) => self.note_room(cx),
+            SocketOption::SendBuffer(_)
+            | SocketOption::SendBufferForce(_)
+            | SocketOption::NotSentLowat(_) => self.note_room(cx),
             SocketOption::RecvLowat(_) => {
                 self.options.recv_lowat = self.recv.set_low_water(self.options.recv_lowat, cx);
                 self.tell(Readiness::IN);
             }
-            SocketOption::MaxSegment(_) => {
-                // Only before the handshake does it change anything (O-09); the stored value is read there.
-            }
+            SocketOption::BindToDevice(_) => self.path.generation = self.path.generation.wrapping_sub(1),
             _ => {}
+        }
+        Ok(())
+    }
+
+    /// OPT_ID begins to count: from what is acknowledged, or from what is written.
+    fn key_stamps(&mut self, wanted: Timestamping) -> Result<(), Errno> {
+        let before = self.options.timestamping();
+        wanted.fits(self.state, before)?;
+        if wanted.has(Timestamping::OPT_ID) && !before.has(Timestamping::OPT_ID) {
+            let written = wanted.has(Timestamping::OPT_ID_TCP);
+            let base = if written { self.write.end() } else { self.snd.una };
+            self.rare_mut().notices.key_base = base;
         }
         Ok(())
     }

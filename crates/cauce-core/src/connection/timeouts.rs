@@ -98,7 +98,7 @@ impl Connection {
         }
         let state = self.sender_state();
         let closed = timer == RecoveryTimer::Rto && self.window_closed_on_data();
-        let env = &mut env_of(&self.path, cx);
+        let env = &mut env_of(&self.path, &self.options, cx);
         let action = if closed {
             self.recovery.on_rto_of_closed_window(&state, env, &mut self.cong)
         } else {

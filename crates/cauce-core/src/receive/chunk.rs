@@ -51,6 +51,18 @@ impl Payload {
         self.head.is_empty() && self.rest.iter().all(Bytes::is_empty)
     }
 
+    /// The byte at `place`, if there is one.
+    pub fn byte(&self, place: usize) -> Option<u8> {
+        let mut left = place;
+        for part in core::iter::once(&self.head).chain(&self.rest) {
+            match part.get(left) {
+                Some(byte) => return Some(*byte),
+                None => left -= part.len(),
+            }
+        }
+        None
+    }
+
     /// Drops the first `count` bytes (all, when there are fewer).
     pub fn trim_front(&mut self, count: usize) {
         let mut left = count;

@@ -71,7 +71,8 @@ impl Connection {
             can_send_new: self.unsent() > 0 && self.window_room() > 0,
             cwnd_limited: self.cong.is_cwnd_limited(),
         };
-        let summary = self.recovery.on_ack(&input, &mut env_of(&self.path, cx), &mut self.cong);
+        let summary =
+            self.recovery.on_ack(&input, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
         self.stats.last_ack_recv = cx.now;
         self.keepalive_probes = 0;
         self.window_probes = 0;
@@ -120,6 +121,7 @@ impl Connection {
         self.write.release_to(acked_to);
         self.settle_memory(cx);
         self.stalled_since = cx.now;
+        self.notices_acknowledged(cx);
         if self.fin_acked() && self.state.has_closed_sending() {
             self.on_fin_acked(cx);
         }

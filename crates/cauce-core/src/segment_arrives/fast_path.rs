@@ -49,5 +49,6 @@ impl Connection {
             && options.timestamps.is_some() == self.negotiated.timestamps
             && options.timestamps.is_none_or(|ts| !self.ts.rejects(ts.val, cx.now))
             && self.window_probes == 0
+            && self.peer_urgent().is_none()
     }
 }

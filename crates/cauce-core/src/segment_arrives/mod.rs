@@ -113,7 +113,7 @@ impl Connection {
         }
         self.check_ack(&segment, cx)?;
         self.repair_before_text(&segment, cx);
-        self.check_urgent(&segment);
+        self.check_urgent(&segment, cx);
         self.take_text(segment, cx)?;
         self.decide_ack(cx);
         Ok(())

@@ -106,7 +106,7 @@ impl Connection {
         self.want(pending::ACK);
         segment.seq += 1;
         segment.header.flags = segment.header.flags - Flags::SYN;
-        self.check_urgent(&segment);
+        self.check_urgent(&segment, cx);
         self.take_text(segment, cx)
     }
 

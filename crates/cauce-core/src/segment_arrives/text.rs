@@ -38,6 +38,7 @@ impl Connection {
         };
         let outcome = self.recv.text(text, &times, cx);
         if self.recv.readable() > had {
+            self.note_arrival(cx);
             self.tell(Readiness::IN);
         }
         let answered_each_time = outcome.out_of_order || outcome.duplicate || outcome.dropped.is_some();

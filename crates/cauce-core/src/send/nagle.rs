@@ -14,10 +14,18 @@ impl Connection {
         if self.is_pending(pending::FLUSH) {
             return false;
         }
+        if self.is_urgent() {
+            return false;
+        }
         if self.is_corked() {
             return true;
         }
         !self.options.has(option::NODELAY) && self.recovery.packets_out() > 0 && self.small_is_outstanding()
+    }
+
+    /// Urgent mode: the peer has not acknowledged our last urgent byte.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.snd.up > self.snd.una
     }
 
     /// True while the user asks to collect more: TCP_CORK, or MSG_MORE on the last write.

@@ -189,7 +189,8 @@ impl Connection {
     /// How many bytes the next (super-)segment takes, or why there is none.
     fn next_length(&mut self, cx: &mut Context<'_>) -> Result<u64, Blocked> {
         let mss = u64::from(self.effective_mss());
-        let unsent = self.unsent();
+        let record_end = self.write.record_end(self.snd.nxt);
+        let unsent = record_end.saturating_sub(self.snd.nxt);
         if self.timers.pacing.blocked_until(cx.now).is_some() {
             return Err(Blocked::Paced);
         }
@@ -201,21 +202,25 @@ impl Connection {
         if window < unsent.min(mss) {
             return Err(Blocked::PeerWindow);
         }
+        // What ends a record waits for nothing behind it.
+        let ends_record = record_end < self.write.end();
         if unsent <= mss {
-            let whole = unsent == mss || self.fin_belongs_at(self.write.end());
+            let whole = unsent == mss || ends_record || self.fin_belongs_at(self.write.end());
             return if !whole && self.nagle_holds() { Err(Blocked::Nagle) } else { Ok(unsent) };
         }
         let goal = u64::from(self.super_segment_goal(cx));
         let most = room.min(goal) * mss;
         let len = most.min(window).min(unsent);
         match self.defers(len, goal, cx) {
+            _ if ends_record => {}
             Defer::SendNow => {}
             Defer::CwndLimited => return Err(Blocked::CongestionWindow),
             _ => return Err(Blocked::Deferred),
         }
         // A partial segment at the end waits for its own turn when Nagle may hold it.
         let partial = len % mss;
-        Ok(if partial != 0 && self.nagle_holds() { len - partial } else { len })
+        let held = partial != 0 && !(ends_record && len == unsent) && self.nagle_holds();
+        Ok(if held { len - partial } else { len })
     }
 
     /// The MSS less what SACK blocks take while we report any.
@@ -288,7 +293,9 @@ impl Connection {
         if !(taken as u64).is_multiple_of(mss) {
             self.snd.small_end = Seq::at(end);
         }
-        let packet = self.build(Outgoing { seq: start, flags, payload, len: taken, reason }, cx);
+        let segment = Outgoing { seq: start, flags, payload, len: taken, reason };
+        self.stamp_queued(&segment, cx);
+        let packet = self.build(segment, cx);
         self.pace(&packet, cx);
         out.push(packet);
         let control = if next > end { Control::FIN } else { Control::NONE };
@@ -353,7 +360,8 @@ impl Connection {
         }
         self.done(pending::PROBE);
         let mss = self.effective_mss();
-        let len = self.unsent().min(u64::from(mss));
+        let record_end = self.write.record_end(self.snd.nxt);
+        let len = record_end.saturating_sub(self.snd.nxt).min(u64::from(mss));
         if len > 0 && self.window_room() >= len && !self.nagle_holds() {
             self.send_text(len, SendReason::TailLossProbe, cx, out);
             let nxt = self.snd.nxt;

@@ -94,10 +94,9 @@ impl Connection {
             self.add_sack(&mut options);
         }
         let mut flags = segment.flags;
-        let mut urgent = 0;
         let end = segment.seq + segment.len as u64;
-        if self.snd.up > segment.seq && !syn {
-            urgent = (self.snd.up - segment.seq).min(0xffff) as u16;
+        let urgent = if syn { None } else { self.urgent_pointer(segment.seq, cx) };
+        if urgent.is_some() {
             flags |= Flags::URG;
         }
         let header = TcpHeader {
@@ -107,7 +106,7 @@ impl Connection {
             ack: if ack { Seq::at(self.recv.nxt()) } else { Seq(0) },
             flags,
             window,
-            urgent,
+            urgent: urgent.unwrap_or(0),
             options,
         };
         let segments = segment.len.div_ceil(mss).max(1);
@@ -125,6 +124,7 @@ impl Connection {
         cx.trace.emit(cx.now, Some(self.id), || TraceEvent::SegmentOut { segment: info, reason });
         let (bytes, transport) = write_headers(&self.key, network, &header, segment.len);
         self.account_sent(&segment, segments, flags, cx);
+        let token = self.token(segment.len, end);
         if ack {
             self.recv.ack_sent(cx);
             self.done(crate::connection::pending::ACK);
@@ -138,8 +138,32 @@ impl Connection {
             transport_offset: transport as u8,
             device: self.path.device,
             reason: segment.reason,
-            token: Token { socket: None, bytes: segment.len as u32, end },
+            token,
         }
+    }
+
+    /// The urgent pointer of a segment that begins at `seq`, while we are in urgent mode (A-01, S-43). One
+    /// that lies too far ahead for its field says so as far as it can, if all that was sent lies before it.
+    fn urgent_pointer(&self, seq: u64, cx: &Context<'_>) -> Option<u16> {
+        if !self.is_urgent() || self.snd.up <= seq {
+            return None;
+        }
+        let rfc = u64::from(cx.sysctl.tcp_stdurg != 0);
+        let ahead = self.snd.up - seq - rfc;
+        match u16::try_from(ahead) {
+            Ok(pointer) => Some(pointer),
+            Err(_) => (seq + u64::from(u16::MAX) > self.snd.nxt).then_some(u16::MAX),
+        }
+    }
+
+    /// What comes back when the device has sent the packet. Segments without text are not waited for.
+    fn token(&mut self, len: usize, end: u64) -> Token {
+        let class = self.options.class();
+        if len == 0 {
+            return Token { class, ..Token::NONE };
+        }
+        self.snd.below = self.snd.below.saturating_add(len as u32);
+        Token { socket: Some(self.id), bytes: len as u32, end, class }
     }
 
     fn network_fields(&mut self, segments: usize, cx: &Context<'_>) -> NetworkFields {

@@ -55,6 +55,8 @@ struct Held {
     reckoned: u64,
     /// Ends of what left with PSH (P-048), oldest first.
     pushes: VecDeque<u64>,
+    /// Ends of records (MSG_EOR), oldest first.
+    records: VecDeque<u64>,
 }
 
 impl WriteQueue {
@@ -168,6 +170,27 @@ impl WriteQueue {
         }
     }
 
+    /// Marks the end of a record: no segment carries bytes from before and from after it (MSG_EOR).
+    pub fn end_record(&mut self) {
+        let end = self.end;
+        if let Some(held) = self.held.as_mut().filter(|held| held.records.back() != Some(&end)) {
+            held.records.push_back(end);
+        }
+    }
+
+    /// True when the last byte written ends a record: nothing may be joined to it.
+    pub fn ends_record(&self) -> bool {
+        self.held.as_ref().is_some_and(|held| held.records.back() == Some(&self.end))
+    }
+
+    /// Where a segment that begins at `from` must end at the latest: the first end of a record after it, or
+    /// the last byte written.
+    pub fn record_end(&self, from: u64) -> u64 {
+        let records = self.held.as_ref().map(|held| &held.records);
+        let Some(records) = records.filter(|records| !records.is_empty()) else { return self.end };
+        records.get(records.partition_point(|end| *end <= from)).map_or(self.end, |end| *end)
+    }
+
     /// The newest offset that was marked for PSH.
     pub fn pushed_to(&self) -> u64 {
         self.push_at
@@ -276,6 +299,9 @@ impl Held {
         while self.pushes.front().is_some_and(|mark| *mark <= una) {
             self.pushes.pop_front();
         }
+        while self.records.front().is_some_and(|mark| *mark <= una) {
+            self.records.pop_front();
+        }
     }
 }
 
@@ -325,6 +351,21 @@ mod tests {
                 prop_assert_eq!(queue.len(), model.len() - released);
             }
         }
+    }
+
+    /// MSG_EOR: ends of records are kept until they are acknowledged, each once.
+    #[test]
+    fn records_end_where_they_were_marked() {
+        let mut queue = WriteQueue::new(100);
+        queue.append(b"one");
+        queue.end_record();
+        queue.end_record();
+        queue.append(b"two");
+        queue.end_record();
+        queue.append(b"rest");
+        assert_eq!([100, 102, 103, 106].map(|from| queue.record_end(from)), [103, 103, 106, 110]);
+        queue.release_to(103);
+        assert_eq!([103, 107].map(|from| queue.record_end(from)), [106, 110]);
     }
 
     /// P-048: a mark stays with the end of a write for its retransmission, whatever it is joined to.

@@ -8,7 +8,7 @@
 
 use super::errno::Errno;
 use super::readiness::Readiness;
-use super::{ReadFlags, SocketId};
+use super::{ReadFlags, SendFlags, SocketId};
 use crate::time::{Duration, Instant};
 use core::net::SocketAddr;
 
@@ -63,7 +63,7 @@ pub enum Call {
     /// accept(2): done when a connection is there.
     Accept,
     /// send(2): done when all bytes of the memory have found room.
-    Send,
+    Send(SendFlags),
     /// recv(2): done when there is something to read (SO_RCVLOWAT bytes of it), or all of it with `wait_all`.
     Recv {
         /// Peeking or discarding.
@@ -118,7 +118,7 @@ impl Waiting {
     ) -> Instant {
         let span = match call {
             Call::Accept | Call::Recv { .. } => recv,
-            Call::Connect(_) | Call::Send => send,
+            Call::Connect(_) | Call::Send(_) => send,
             Call::Close => linger,
         };
         if span.is_zero() { Instant::NEVER } else { now + span }
@@ -138,7 +138,7 @@ impl Waiting {
     pub(crate) fn is_interested(&self, ready: Readiness) -> bool {
         match self.call {
             Call::Accept | Call::Recv { .. } => ready.is_readable(),
-            Call::Send | Call::Connect(_) => ready.is_writable(),
+            Call::Send(_) | Call::Connect(_) => ready.is_writable(),
             Call::Close => true,
         }
     }

@@ -1,8 +1,9 @@
 //! What the faces above need beside the plain calls: options as they are, reads into buffers of any shape, and
 //! readiness that remembers who asked.
 
-use super::options::{SocketOptions, flag};
+use super::options::{OptionName, OptionValue, SocketOptions, flag};
 use super::{ReadFlags, Socket};
+use crate::congestion::CcInfo;
 use crate::socket::errno::Errno;
 use crate::socket::readiness::Readiness;
 use crate::sysctl::Sysctls;
@@ -47,6 +48,44 @@ impl Socket<'_> {
     pub fn quick_acks(&self) -> Result<bool, Errno> {
         self.options()?;
         Ok(self.stack.connection(self.id).is_none_or(|conn| conn.recv.quick_ack()))
+    }
+
+    /// What an option reads as (getsockopt). SO_ERROR and TCP_SAVED_SYN take away what they tell.
+    ///
+    /// ```
+    /// # use cauce_core::{socket::Family, stack::Stack, sysctl::Sysctls, time::Instant};
+    /// use cauce_core::socket::options::{OptionName, OptionValue, SocketOption};
+    /// # let mut n = 0u64;
+    /// # let mut stack = Stack::new(Sysctls::default(), Box::new(move || { n += 1; n }));
+    /// let id = stack.open(Family::V4).unwrap();
+    /// let mut socket = stack.socket(id);
+    /// socket.set_option(Instant::ZERO, SocketOption::SendBuffer(20_000)).unwrap();
+    /// assert_eq!(socket.option(Instant::ZERO, OptionName::SendBuffer), Ok(OptionValue::Int(40_000)));
+    /// ```
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id, `ENOTCONN` for IP_MTU without a connection, `ENOPROTOOPT` for an option of
+    /// another family.
+    pub fn option(&mut self, now: Instant, name: OptionName) -> Result<OptionValue, Errno> {
+        self.stack.option(self.id, now, name)
+    }
+
+    /// The state of the congestion control (TCP_CC_INFO); `None` for algorithms that have none to show.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn congestion_info(&self) -> Result<Option<CcInfo>, Errno> {
+        self.options()?;
+        Ok(self.stack.connection(self.id).and_then(|conn| conn.cong.info()))
+    }
+
+    /// connect(2) to AF_UNSPEC: dissolves the connection, or stops listening; the socket is as fresh as before,
+    /// and still bound if the user bound it (A-27).
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn disconnect(&mut self, now: Instant) -> Result<(), Errno> {
+        self.stack.disconnect(self.id, now)
     }
 
     /// The name of the congestion control (TCP_CONGESTION).

@@ -6,10 +6,13 @@
 
 pub mod call;
 pub mod errno;
+pub mod error_queue;
 mod faces;
 pub mod options;
 pub mod readiness;
 pub mod tcp_info;
+pub mod timestamping;
+mod transfer;
 
 use crate::stack::{PortHold, Stack};
 use crate::sysctl::AlgorithmName;
@@ -21,7 +24,7 @@ use options::{SocketOption, SocketOptions};
 use readiness::Readiness;
 use tcp_info::TcpInfo;
 
-pub use crate::connection::user_calls::ReadFlags;
+pub use crate::connection::user_calls::{ReadFlags, SendFlags};
 
 slotmap::new_key_type! {
     /// Names a socket of one stack. A stale id never names another socket.
@@ -56,6 +59,8 @@ pub(crate) struct Idle {
     pub(crate) bound: Option<crate::stack::listeners::ListenAddr>,
     pub(crate) hold: PortHold,
     pub(crate) algorithm: Option<AlgorithmName>,
+    /// What a lost connection left behind, until a call tells it.
+    pub(crate) error: Option<Errno>,
 }
 
 /// The user's calls on one socket.
@@ -130,7 +135,7 @@ impl<'a> Socket<'a> {
     /// # Errors
     /// `EAGAIN` when the buffer is full, `EPIPE`, or the connection's error.
     pub fn send(&mut self, now: Instant, data: &[u8]) -> Result<usize, Errno> {
-        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, cx| conn.send(data, false, cx))
+        self.send_with(now, data, SendFlags::default())
     }
 
     /// As [`Socket::send`], announcing that more follows at once (MSG_MORE).
@@ -138,7 +143,7 @@ impl<'a> Socket<'a> {
     /// # Errors
     /// As [`Socket::send`].
     pub fn send_more(&mut self, now: Instant, data: &[u8]) -> Result<usize, Errno> {
-        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, cx| conn.send(data, true, cx))
+        self.send_with(now, data, SendFlags { more: true, ..SendFlags::default() })
     }
 
     /// Takes bytes over without a copy, as far as there is room; the rest stays in `data`.
@@ -146,7 +151,7 @@ impl<'a> Socket<'a> {
     /// # Errors
     /// As [`Socket::send`].
     pub fn send_bytes(&mut self, now: Instant, data: &mut Bytes) -> Result<usize, Errno> {
-        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, cx| conn.send_bytes(data, cx))
+        self.send_bytes_with(now, data, SendFlags::default())
     }
 
     /// Reads into `buffer`; 0 is the end of the stream.
@@ -274,9 +279,9 @@ impl<'a> Socket<'a> {
         self.stack.tcp_info(self.id, now)
     }
 
-    /// Bytes that can be read without waiting (SIOCINQ).
+    /// Bytes that can be read without waiting, up to an urgent mark (SIOCINQ; A-20).
     pub fn bytes_to_read(&self) -> usize {
-        self.stack.connection(self.id).map_or(0, |conn| conn.recv.readable())
+        self.stack.connection(self.id).map_or(0, |conn| conn.bytes_to_read())
     }
 
     /// Bytes written and not acknowledged, and of those the ones not sent yet (SIOCOUTQ, SIOCOUTQNSD).

@@ -4,10 +4,11 @@ use super::entity::StackTimer;
 use super::{Entry, Stack};
 use crate::connection::flag;
 use crate::connection::state::State;
+use crate::connection::user_calls::ReadEnd;
 use crate::socket::call::{Call, CallId, Progress, Returned, UserMemory, Waiting};
 use crate::socket::errno::Errno;
 use crate::socket::options::flag as option;
-use crate::socket::{ReadFlags, SocketId};
+use crate::socket::{ReadFlags, SendFlags, SocketId};
 use crate::time::{Duration, Instant};
 use alloc::vec::Vec;
 
@@ -108,7 +109,7 @@ impl Stack {
                 Err(Errno::EAGAIN) => None,
                 other => Some(other.map(Returned::Socket)),
             },
-            Call::Send => self.advance_send(waiting, now, memory),
+            Call::Send(flags) => self.advance_send(waiting, flags, now, memory),
             Call::Recv { flags, wait_all } => self.advance_recv(waiting, flags, wait_all, now, memory),
             Call::Close => self.advance_close(waiting, now),
         }
@@ -117,6 +118,7 @@ impl Stack {
     fn advance_send<M: UserMemory + ?Sized>(
         &mut self,
         waiting: &mut Waiting,
+        flags: SendFlags,
         now: Instant,
         memory: &mut M,
     ) -> Option<Result<Returned, Errno>> {
@@ -125,20 +127,39 @@ impl Stack {
             let want = PIECE.min(memory.len() - waiting.done);
             let got = memory.copy_in(waiting.done, &mut piece[..want]);
             if got == 0 {
+                self.end_partial_write(waiting, flags, now);
                 return Some(partial(waiting.done, Errno::EFAULT));
             }
-            // The stream is pushed at the end of the call, not of each part.
-            let mut socket = self.socket(waiting.socket);
-            let last = waiting.done + got == memory.len();
-            let sent =
-                if last { socket.send(now, &piece[..got]) } else { socket.send_more(now, &piece[..got]) };
+            let unfinished = waiting.done + got < memory.len();
+            let sent = self.with_connection(waiting.socket, now, Errno::EPIPE, |conn, cx| {
+                conn.send(&piece[..got], flags, unfinished, cx)
+            });
             match sent {
                 Ok(taken) => waiting.done += taken,
-                Err(Errno::EAGAIN) => return None,
+                Err(Errno::EAGAIN) => {
+                    self.end_partial_write(waiting, flags, now);
+                    return None;
+                }
                 Err(error) => return Some(partial(waiting.done, error)),
             }
         }
+        if memory.is_empty() {
+            // Nothing to send still finds the connection's error.
+            let sent = self.socket(waiting.socket).send(now, &[]);
+            return Some(sent.map(Returned::Bytes));
+        }
         Some(Ok(Returned::Bytes(waiting.done)))
+    }
+
+    /// What a write has handed over so far may leave while it waits for room, or because it ends here.
+    fn end_partial_write(&mut self, waiting: &Waiting, flags: SendFlags, now: Instant) {
+        if waiting.done > 0 {
+            let flags = SendFlags { out_of_band: flags.out_of_band, ..SendFlags::default() };
+            let _ = self.with_connection(waiting.socket, now, Errno::EPIPE, |conn, cx| {
+                conn.push_written(flags, cx);
+                Ok(())
+            });
+        }
     }
 
     fn advance_recv<M: UserMemory + ?Sized>(
@@ -149,35 +170,45 @@ impl Stack {
         now: Instant,
         memory: &mut M,
     ) -> Option<Result<Returned, Errno>> {
-        let want = memory.len() - waiting.done;
+        if let Some(Entry::Idle(_)) = self.sockets.get(waiting.socket)
+            && flags.out_of_band
+        {
+            return Some(Err(Errno::EINVAL));
+        }
         let lowat = self.options(waiting.socket).map_or(1, |options| options.recv_lowat as usize);
         let target = if wait_all { memory.len() } else { lowat.min(memory.len()) };
-        let (start, mut filled) = (waiting.done, 0);
-        let result = self.with_connection(waiting.socket, now, Errno::ENOTCONN, |conn, cx| {
-            let mut sink = |bytes: &[u8]| {
-                let copied = memory.copy_out(start + filled, bytes);
-                filled += copied;
-                copied
-            };
-            conn.receive(want, flags, &mut sink, cx)
-        });
-        match result {
-            Ok(0) if want > 0 && self.has_unread(waiting.socket) => {
-                Some(partial(waiting.done, Errno::EFAULT))
+        loop {
+            // A peek begins anew each time: what it saw is still there.
+            let (start, mut filled) = (if flags.peek { 0 } else { waiting.done }, 0);
+            let want = memory.len() - start;
+            let result = self.with_connection(waiting.socket, now, Errno::ENOTCONN, |conn, cx| {
+                let mut sink = |bytes: &[u8]| {
+                    let copied = memory.copy_out(start + filled, bytes);
+                    filled += copied;
+                    copied
+                };
+                conn.receive(want, flags, &mut sink, cx).map(|count| (count, conn.read_ends_here()))
+            });
+            match result {
+                Ok((0, more)) if want > 0 && more == ReadEnd::Bytes && !flags.out_of_band => {
+                    return Some(partial(waiting.done, Errno::EFAULT));
+                }
+                Ok((0, _)) => return Some(Ok(Returned::Bytes(waiting.done))),
+                Ok((count, end)) => {
+                    let before = core::mem::replace(&mut waiting.done, start + count);
+                    let over = waiting.done >= target || end == ReadEnd::Mark || flags.out_of_band;
+                    if over {
+                        return Some(Ok(Returned::Bytes(waiting.done)));
+                    }
+                    if flags.peek && waiting.done <= before {
+                        return (end == ReadEnd::Stream).then_some(Ok(Returned::Bytes(waiting.done)));
+                    }
+                }
+                Err(Errno::EAGAIN) if flags.out_of_band => return Some(Err(Errno::EAGAIN)),
+                Err(Errno::EAGAIN) => return None,
+                Err(error) => return Some(partial(waiting.done, error)),
             }
-            Ok(0) => Some(Ok(Returned::Bytes(waiting.done))),
-            Ok(count) => {
-                waiting.done += count;
-                let enough = waiting.done >= target || flags.peek;
-                enough.then_some(Ok(Returned::Bytes(waiting.done)))
-            }
-            Err(Errno::EAGAIN) => None,
-            Err(error) => Some(partial(waiting.done, error)),
         }
-    }
-
-    fn has_unread(&self, socket: SocketId) -> bool {
-        self.connection(socket).is_some_and(|conn| conn.recv.readable() > 0)
     }
 
     /// close(2): at once without SO_LINGER; with it, when nothing is left to be acknowledged.

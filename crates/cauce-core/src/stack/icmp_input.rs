@@ -16,11 +16,16 @@ use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::socket::errno::Errno;
+use crate::socket::error_queue::{ErrorMessage, ErrorOrigin};
 use crate::socket::options::flag as option;
 use crate::socket::readiness::Readiness;
 use crate::time::{Duration, Instant};
+use bytes::Bytes;
 use cauce_wire::icmp::{self, IcmpError, IcmpMessage};
 use cauce_wire::{IpHeader, IpVersion};
+
+/// Where the quoted packet begins in an ICMP message.
+const QUOTE_AT: usize = 8;
 
 impl Stack {
     /// An ICMP message. What is no error about TCP goes back to the embedder.
@@ -35,7 +40,8 @@ impl Stack {
         match parsed {
             Ok(IcmpMessage::TcpError(error)) => {
                 self.shared.counters.add(Counter::IcmpInMsgs, 1);
-                self.icmp_error(&error, now);
+                let quoted = whole.slice(ip.header_len + QUOTE_AT.min(end - ip.header_len)..end);
+                self.icmp_error(&error, quoted, now);
                 None
             }
             Ok(IcmpMessage::Other { .. }) => Some(frame),
@@ -43,7 +49,7 @@ impl Stack {
         }
     }
 
-    fn icmp_error(&mut self, error: &IcmpError, now: Instant) {
+    fn icmp_error(&mut self, error: &IcmpError, quoted: Bytes, now: Instant) {
         let key = flow_of(error);
         let hash = self.flows.hash(&key);
         let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key) else {
@@ -63,6 +69,7 @@ impl Stack {
             IcmpMeaning::Error { errno, .. } => errno,
         };
         let mut cx = self.shared.cx(now);
+        conn.report_icmp(error, errno, &quoted, &mut cx);
         conn.icmp_error(errno, &mut cx);
         self.settle(id, now);
     }
@@ -91,6 +98,27 @@ impl Stack {
 }
 
 impl Connection {
+    /// The error goes to the error queue too: during the handshake always, afterwards if the user asked for it
+    /// . `quoted` is the packet of ours that the message quotes.
+    fn report_icmp(&mut self, error: &IcmpError, errno: Errno, quoted: &Bytes, cx: &mut Context<'_>) {
+        let handshake = matches!(self.state, State::SynSent | State::SynReceived);
+        if self.state == State::Closed || !handshake && !self.options.has(option::RECVERR) {
+            return;
+        }
+        let v4 = self.key.is_v4();
+        let header = if v4 { quoted.first().map_or(20, |byte| usize::from(byte & 15) * 4) } else { 40 };
+        let message = ErrorMessage {
+            payload: quoted.slice(header.min(quoted.len())..),
+            errno: Some(errno),
+            origin: if v4 { ErrorOrigin::Icmp } else { ErrorOrigin::Icmp6 },
+            kind: error.icmp_type,
+            code: error.code,
+            offender: Some(error.offender),
+            ..self.empty_message()
+        };
+        self.queue_error(message, cx);
+    }
+
     /// Takes an ICMP error that has been found credible. During the handshake it is fatal; afterwards it is
     /// only remembered, unless the user asked for more by IP_RECVERR.
     pub(crate) fn icmp_error(&mut self, errno: Errno, cx: &mut Context<'_>) {

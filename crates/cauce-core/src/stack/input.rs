@@ -21,6 +21,10 @@ pub(super) struct Arrived {
     pub(super) device: DeviceId,
     pub(super) traffic_class: u8,
     pub(super) hash: u64,
+    /// TTL or hop limit.
+    pub(super) hop_limit: u8,
+    /// Of a SYN: the network and transport headers, for TCP_SAVE_SYN.
+    pub(super) syn_headers: Option<Bytes>,
 }
 
 impl Stack {
@@ -69,6 +73,12 @@ impl Stack {
         match self.find_flow(arrived.hash, &arrived.key) {
             Some(FlowRef::Socket(id)) => {
                 if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
+                    if !conn.options.hears(arrived.device) {
+                        return self.new_segment(arrived, now);
+                    }
+                    if conn.options.min_ttl() > arrived.hop_limit {
+                        return self.too_few_hops(now);
+                    }
                     let mut cx = self.shared.cx(now);
                     conn.segment_arrives(arrived.segment, &mut cx);
                     self.settle(id, now);
@@ -106,12 +116,16 @@ impl Stack {
             return None;
         }
         let len = tcp_len - header_len;
+        let headers = ip.header_len + header_len;
+        let syn_headers =
+            header.flags.contains(Flags::SYN).then(|| frame.head.slice(..headers.min(frame.head.len())));
         let (segments, segment_size, device) = (frame.segments.max(1), frame.segment_size, frame.device);
-        let mut payload = Payload::from_frame(frame, ip.header_len + header_len);
+        let mut payload = Payload::from_frame(frame, headers);
         payload.truncate(len);
         let segment = Segment { header, seq: 0, ack: 0, len: len as u32, payload, segments, segment_size };
         let hash = self.flows.hash(&key);
-        Some(Arrived { key, segment, device, traffic_class: ip.traffic_class, hash })
+        let (traffic_class, hop_limit) = (ip.traffic_class, ip.hop_limit);
+        Some(Arrived { key, segment, device, traffic_class, hash, hop_limit, syn_headers })
     }
 
     /// The entry of the flow table for this key.
@@ -148,12 +162,23 @@ impl Stack {
         let listener =
             self.listeners.lookup(arrived.key.local, arrived.key.local_port, arrived.device, arrived.hash);
         match listener {
-            Some(id) => self.listener_segment(id, arrived, None, now),
+            Some(id) => {
+                let least = self.options(id).map_or(0, |options| options.min_ttl());
+                if least > arrived.hop_limit {
+                    return self.too_few_hops(now);
+                }
+                self.listener_segment(id, arrived, None, now)
+            }
             None => {
                 self.shared.trace.dropped(now, DropReason::NoSocket);
                 self.reply_reset(&arrived, now);
             }
         }
+    }
+
+    /// IP_MINTTL: the segment may come from farther away than the user believes (O-55).
+    fn too_few_hops(&mut self, now: Instant) {
+        self.end(now, Counter::TCPMinTTLDrop, DropReason::MinTtl);
     }
 
     /// The reset that RFC 9293 3.10.7.1 owes to a segment without a connection.

@@ -74,6 +74,19 @@ impl Interfaces {
         self.list.get(usize::from(id.0))
     }
 
+    /// The name of a device; `lo` for the stack's own.
+    pub fn name(&self, id: DeviceId) -> &str {
+        if id == LOOPBACK { "lo" } else { self.get(id).map_or("", |config| &config.name) }
+    }
+
+    /// The device with this name, as SO_BINDTODEVICE asks for it.
+    pub fn by_name(&self, name: &str) -> Option<DeviceId> {
+        if name == "lo" {
+            return Some(LOOPBACK);
+        }
+        self.iter().find(|(_, config)| config.name == name).map(|(id, _)| id)
+    }
+
     /// All interfaces, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &InterfaceConfig)> {
         self.list.iter().enumerate().map(|(index, config)| (DeviceId(index as u16), config))
@@ -152,8 +165,14 @@ impl Interfaces {
     }
 
     /// The way from `from` (or the best source) to `to`, as a connection keeps it, and the source.
-    pub(crate) fn path(&self, from: Option<Addr>, to: Addr) -> Result<(Path, Addr), PathError> {
-        self.path_at(from, to, None)
+    /// A socket that is bound to a device goes over `device` alone.
+    pub(crate) fn path(
+        &self,
+        from: Option<Addr>,
+        to: Addr,
+        device: Option<DeviceId>,
+    ) -> Result<(Path, Addr), PathError> {
+        self.path_at(from, to, device, None)
     }
 
     /// As [`Interfaces::path`], with what has been learned of the path's MTU.
@@ -161,6 +180,7 @@ impl Interfaces {
         &self,
         from: Option<Addr>,
         to: Addr,
+        device: Option<DeviceId>,
         now: Option<Instant>,
     ) -> Result<(Path, Addr), PathError> {
         if self.loops_back(to) {
@@ -178,7 +198,10 @@ impl Interfaces {
             };
             return Ok((path, from.unwrap_or(to)));
         }
-        let hop = self.routes.lookup(&to, RouteQuery::default()).map_err(|why| PathError(errno_of(why)))?;
+        let hop = self
+            .routes
+            .lookup(&to, RouteQuery { device, ..RouteQuery::default() })
+            .map_err(|why| PathError(errno_of(why)))?;
         let interface = self.get(hop.device);
         let device_mtu = interface.map_or(1500, |config| config.mtu);
         let metrics = hop.metrics;
@@ -203,7 +226,7 @@ impl Interfaces {
 
     /// Renews a connection's copy of its path after the table has changed.
     pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
-        match self.path_at(Some(conn.key.local), conn.key.remote, Some(cx.now)) {
+        match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.device(), Some(cx.now)) {
             Ok((path, _)) => {
                 let lowered = path.mtu < conn.path.mtu;
                 let mtu = path.mtu;

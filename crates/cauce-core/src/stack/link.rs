@@ -52,6 +52,7 @@ impl Stack {
         while let Some(lost) = self.neighbours.poll_undelivered() {
             self.shared.trace.dropped(now, DropReason::NeighbourFailed);
             self.shared.counters.add(Counter::IpOutDiscards, 1);
+            self.token_returned(lost.transmit.token, now);
             if lost.reason == Undeliverable::NoAnswer {
                 self.host_unreachable(&lost.transmit, now);
             }

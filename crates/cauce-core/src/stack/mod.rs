@@ -21,6 +21,7 @@ pub(crate) mod context_for_tests;
 pub mod control_segment;
 pub mod deadlines;
 pub mod demux;
+mod disconnect;
 pub mod entity;
 pub mod fragments;
 pub mod icmp_errors;
@@ -67,7 +68,8 @@ use crate::sysctl::Sysctls;
 use crate::time::Instant;
 use crate::trace::Trace;
 use alloc::boxed::Box;
-use alloc::collections::VecDeque;
+use alloc::collections::{BTreeMap, VecDeque};
+use bytes::Bytes;
 use deadlines::Deadlines;
 use demux::{FlowHasher, Flows};
 use interfaces::Interfaces;
@@ -102,6 +104,8 @@ pub struct Stack {
     /// Packets of this stack to itself, and others that wait to be taken in.
     loopback: VecDeque<Frame>,
     orphans: u32,
+    /// TCP_SAVE_SYN: headers of SYNs whose handshake lasts, by the index of their half-open record.
+    saved_syns: BTreeMap<u32, Bytes>,
     calls: SlotMap<CallId, Waiting>,
     woken_calls: VecDeque<CallId>,
 }
@@ -148,8 +152,10 @@ pub(crate) struct PortHold {
     pub(crate) reuse_port: bool,
     pub(crate) chosen_by_connect: bool,
     pub(crate) listening: bool,
-    /// Bound to the wildcard address of its family, not to the one it uses now.
+    /// Bound to the wildcard address of its family, not to the one it uses.
     pub(crate) any_addr: bool,
+    /// The user named the port: it is his until he closes the socket.
+    pub(crate) user_port: bool,
 }
 
 impl PortHold {
@@ -215,6 +221,7 @@ impl Stack {
             events: VecDeque::new(),
             loopback: VecDeque::new(),
             orphans: 0,
+            saved_syns: BTreeMap::new(),
             calls: SlotMap::with_key(),
             woken_calls: VecDeque::new(),
         }

@@ -4,7 +4,7 @@
 use super::interfaces::LOOPBACK;
 use super::{Entry, Stack};
 use crate::batch::{Batch, Token, Transmit};
-use crate::connection::flag;
+use crate::connection::{flag, pending};
 use crate::drop_reason::DropReason;
 use crate::frame::{ChecksumState, FRAME_OVERHEAD, Frame};
 use crate::time::Instant;
@@ -30,10 +30,18 @@ impl Stack {
     }
 
     /// The device has sent these entries.
-    pub fn handle_transmitted(&mut self, _now: Instant, tokens: &[Token]) {
-        for token in tokens {
-            if let Some(Entry::Connection(conn)) = token.socket.and_then(|id| self.sockets.get_mut(id)) {
-                conn.left_device(token.bytes);
+    pub fn handle_transmitted(&mut self, now: Instant, tokens: &[Token]) {
+        tokens.iter().for_each(|token| self.token_returned(*token, now));
+    }
+
+    /// A packet is out of the stack's and the devices' hands.
+    pub(super) fn token_returned(&mut self, token: Token, now: Instant) {
+        let Some(id) = token.socket else { return };
+        if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
+            let mut cx = self.shared.cx(now);
+            conn.left_device(token.bytes, token.end, &mut cx);
+            if conn.is_pending(pending::EVENT) {
+                self.settle(id, now);
             }
         }
     }
@@ -90,6 +98,7 @@ impl Stack {
     }
 
     fn loop_back(&mut self, packet: Transmit, now: Instant) {
+        self.token_returned(packet.token, now);
         if self.loopback.len() >= self.shared.sysctl.max_loopback_queue as usize {
             return self.shared.trace.dropped(now, DropReason::LoopbackQueueFull);
         }

@@ -23,6 +23,7 @@ use crate::socket::{Family, SocketId};
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use cauce_wire::{Flags, Seq, TcpOptions, Timestamps};
 
 /// The first time-out of a SYN,ACK (RFC 6298 2.1).
@@ -82,7 +83,12 @@ impl Stack {
         self.shared.counters.add(Counter::PassiveOpens, 1);
         self.send_syn_ack(&record, now);
         let key = record.key;
+        let saves =
+            matches!(self.sockets.get(id), Some(Entry::Listener(listener)) if listener.options.saves_syn());
         let index = self.syn_queue.insert(record);
+        if let Some(headers) = arrived.syn_headers.filter(|_| saves) {
+            self.saved_syns.insert(index, headers);
+        }
         self.insert_flow(&key, FlowRef::HalfOpen(index));
         self.deadlines.set(Owner::HalfOpen(index), SynQueue::first_timeout(now, INITIAL_RTO));
     }
@@ -102,7 +108,7 @@ impl Stack {
     ) -> Option<HalfOpen> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
         let key = arrived.key;
-        let (path, _) = self.interfaces.path(Some(key.local), key.remote).ok()?;
+        let (path, _) = self.interfaces.path(Some(key.local), key.remote, listener.options.device()).ok()?;
         let sysctl = &self.shared.sysctl;
         let theirs = &arrived.segment.header.options;
         let mss = advertised_mss(&path, &listener.options);
@@ -219,7 +225,7 @@ impl Stack {
                 if self.accept_queue_overflows(id, now) {
                     return;
                 }
-                self.complete_handshake(id, record, arrived, now);
+                self.complete_handshake(id, record, arrived, None, now);
             }
             None => {
                 if possible {
@@ -257,7 +263,10 @@ impl Stack {
 
     fn offered_scale(&self, id: SocketId, arrived: &Arrived) -> Option<u8> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
-        let (path, _) = self.interfaces.path(Some(arrived.key.local), arrived.key.remote).ok()?;
+        let (path, _) = self
+            .interfaces
+            .path(Some(arrived.key.local), arrived.key.remote, listener.options.device())
+            .ok()?;
         let mss = advertised_mss(&path, &listener.options);
         Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
     }
@@ -308,8 +317,9 @@ impl Stack {
         }
         self.deadlines.remove(Owner::HalfOpen(index));
         self.syn_queue.remove(index);
+        let saved_syn = self.saved_syns.remove(&index);
         self.flows.remove(arrived.hash, FlowRef::HalfOpen(index));
-        self.complete_handshake(record.listener, record, arrived, now);
+        self.complete_handshake(record.listener, record, arrived, saved_syn, now);
     }
 
     fn mark_acked(&mut self, index: u32) {
@@ -410,12 +420,13 @@ impl Stack {
         listener_id: SocketId,
         record: HalfOpen,
         arrived: Arrived,
+        saved_syn: Option<Bytes>,
         now: Instant,
     ) {
-        let path = self.interfaces.path(Some(record.key.local), record.key.remote);
-        let (Some(Entry::Listener(listener)), Ok((path, _))) = (self.sockets.get(listener_id), path) else {
-            return;
-        };
+        let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return };
+        let device = listener.options.device();
+        let path = self.interfaces.path(Some(record.key.local), record.key.remote, device);
+        let Ok((path, _)) = path else { return };
         let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
         let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
         let options = listener.options.inherited();
@@ -430,6 +441,9 @@ impl Stack {
             let mut cx = shared.cx(now);
             let mut conn = Connection::passive(setup, &record, &mut cx);
             conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
+            if saved_syn.is_some() {
+                conn.rare_mut().saved_syn = saved_syn;
+            }
             Entry::Connection(Box::new(conn))
         });
         ports.insert(record.key.local_port, hold.binding(record.key.local));
@@ -487,6 +501,7 @@ impl Stack {
 
     pub(super) fn remove_half_open(&mut self, index: u32) {
         self.deadlines.remove(Owner::HalfOpen(index));
+        self.saved_syns.remove(&index);
         if let Some(record) = self.syn_queue.remove(index) {
             let hash = self.flows.hash(&record.key);
             self.flows.remove(hash, FlowRef::HalfOpen(index));

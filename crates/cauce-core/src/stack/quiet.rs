@@ -110,7 +110,9 @@ impl Stack {
     pub(super) fn leave_flows(&mut self, id: SocketId) {
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         conn.clear(flag::IN_FLOWS);
-        let (key, hold) = (conn.key, core::mem::take(&mut conn.hold));
+        let key = conn.key;
+        let keeps = conn.has(flag::ACTIVE) && !conn.has(flag::ORPHAN) && conn.hold.user_port;
+        let hold = if keeps { PortHold::default() } else { core::mem::take(&mut conn.hold) };
         let hash = self.flows.hash(&key);
         self.flows.remove(hash, FlowRef::Socket(id));
         self.release_port_at(key.local, key.local_port, hold);

@@ -70,6 +70,7 @@ impl Stack {
         }
         let mut cx = self.shared.cx(now);
         conn.release(&mut cx);
+        self.release_port_at(conn.key.local, conn.key.local_port, conn.hold);
     }
 
     /// Puts a socket on the list of events.

@@ -19,6 +19,7 @@ use crate::socket::errno::Errno;
 use crate::socket::options::{SocketOption, SocketOptions, flag as option};
 use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
+use crate::socket::timestamping::Timestamping;
 use crate::socket::{Family, Idle, Shutdown, SocketId};
 use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
@@ -36,12 +37,20 @@ impl Stack {
             return Err(Errno::ENFILE);
         }
         let options = SocketOptions::new(&self.shared.sysctl);
-        let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm: None };
+        let idle =
+            Idle { family, options, bound: None, hold: PortHold::default(), algorithm: None, error: None };
         Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
     }
 
     pub(crate) fn connection(&self, id: SocketId) -> Option<&Connection> {
         match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) => Some(conn),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn connection_mut(&mut self, id: SocketId) -> Option<&mut Connection> {
+        match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => Some(conn),
             _ => None,
         }
@@ -63,6 +72,8 @@ impl Stack {
                 self.settle(id, now);
                 result
             }
+            // What a lost connection left behind is told first.
+            Some(Entry::Idle(idle)) => Err(idle.error.take().unwrap_or(unconnected)),
             Some(_) => Err(unconnected),
             None => Err(Errno::EBADF),
         }
@@ -84,8 +95,10 @@ impl Stack {
         let port = self.take_port(local, addr.port(), hold)?;
         let v6_only = idle_v6_only(&self.sockets, id);
         if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
-            idle.bound = Some(ListenAddr { addr: local, port, v6_only, device: None });
-            idle.hold = PortHold { held: true, any_addr: local.is_unspecified(), ..hold };
+            let device = idle.options.device();
+            idle.bound = Some(ListenAddr { addr: local, port, v6_only, device });
+            let user_port = addr.port() != 0;
+            idle.hold = PortHold { held: true, any_addr: local.is_unspecified(), user_port, ..hold };
         }
         Ok(())
     }
@@ -137,7 +150,7 @@ impl Stack {
         }
         let v6_only = idle.options.has(option::V6ONLY);
         let addr = wildcard(idle.family);
-        let at = ListenAddr { addr, port: ANY_PORT, v6_only, device: None };
+        let at = ListenAddr { addr, port: ANY_PORT, v6_only, device: idle.options.device() };
         self.become_listener(id, at, PortHold::default(), backlog);
         Ok(())
     }
@@ -224,7 +237,8 @@ impl Stack {
         }
         let bound = idle.bound;
         let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
-        let (path, source) = self.interfaces.path(from, to).map_err(|PathError(errno)| errno)?;
+        let (path, source) =
+            self.interfaces.path(from, to, idle.options.device()).map_err(|PathError(errno)| errno)?;
         let hold = idle.hold;
         let options = idle.options.clone();
         let mut key = FlowKey { local: source, remote: to, local_port: 0, remote_port: remote.port() };
@@ -250,9 +264,8 @@ impl Stack {
         if self.find_flow(hash, key).is_some() {
             return Err(Errno::EADDRNOTAVAIL);
         }
-        let now_held = PortHold { any_addr: false, ..hold };
-        self.ports.change(at.port, &hold.binding(at.addr), now_held.binding(key.local));
-        Ok(now_held)
+        self.ports.change(at.port, &hold.binding(at.addr), hold.binding(key.local));
+        Ok(hold)
     }
 
     fn ephemeral_port(
@@ -336,23 +349,20 @@ impl Stack {
         if self.shared.sysctl.tcp_timestamps == 2 { 0 } else { self.isn.timestamp_offset(key) }
     }
 
-    /// A failed connect leaves a socket that can try again.
-    fn back_to_idle(&mut self, id: SocketId, now: Instant) {
-        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let mut cx = self.shared.cx(now);
-        conn.release(&mut cx);
-        let family = if conn.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 };
-        let options = conn.options.clone();
-        let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm: None };
-        if let Some(entry) = self.sockets.get_mut(id) {
-            *entry = Entry::Idle(Box::new(idle));
-        }
-    }
-
     pub(crate) fn shutdown(&mut self, id: SocketId, now: Instant, how: Shutdown) -> Result<(), Errno> {
         if matches!(self.sockets.get(id), Some(Entry::Listener(_))) && how != Shutdown::Write {
             // Linux: a listener shut down for reading stops listening and becomes an unconnected socket.
             return self.stop_listening(id, now);
+        }
+        match self.sockets.get(id) {
+            // Linux: a listener keeps listening when only its writing is shut down.
+            Some(Entry::Listener(_)) => return Ok(()),
+            Some(Entry::Idle(_)) => return Err(Errno::ENOTCONN),
+            Some(Entry::Connection(conn)) if conn.state == State::SynSent => {
+                // Linux: the handshake is given up, whichever direction was meant.
+                return self.disconnect(id, now);
+            }
+            _ => {}
         }
         self.with_connection(id, now, Errno::ENOTCONN, |conn, cx| {
             if conn.state == State::Closed {
@@ -369,19 +379,26 @@ impl Stack {
         })
     }
 
-    fn stop_listening(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
+    pub(super) fn stop_listening(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
         let Some(Entry::Listener(listener)) = self.sockets.get_mut(id) else { return Err(Errno::EINVAL) };
         let children: Vec<SocketId> = listener.accept.drain().collect();
         let (at, hold) = (listener.at, listener.hold);
+        let keeps = hold.user_port;
+        let idle_hold = if keeps { PortHold { listening: false, ..hold } } else { PortHold::default() };
         let idle = Idle {
             family: listener.family,
             options: listener.options.clone(),
-            bound: None,
-            hold: PortHold::default(),
+            bound: keeps.then_some(at),
+            hold: idle_hold,
             algorithm: listener.algorithm,
+            error: None,
         };
         self.listeners.remove(at, id);
-        self.release_port_at(at.addr, at.port, hold);
+        if keeps {
+            self.ports.change(at.port, &hold.binding(at.addr), idle_hold.binding(at.addr));
+        } else {
+            self.release_port_at(at.addr, at.port, hold);
+        }
         self.drop_half_open_of(id);
         for child in children {
             self.reset_unaccepted(child, now);
@@ -416,8 +433,7 @@ impl Stack {
             }
             Some(Entry::Listener(_)) => {
                 self.stop_listening(id, now)?;
-                self.sockets.remove(id);
-                Ok(())
+                self.close(id, now)
             }
             Some(Entry::Connection(_)) => self.close_connection(id, now),
         }
@@ -465,6 +481,9 @@ impl Stack {
 
     pub(crate) fn readiness(&self, id: SocketId) -> Readiness {
         match self.sockets.get(id) {
+            Some(Entry::Idle(idle)) if idle.error.is_some() => {
+                Readiness::OUT | Readiness::HUP | Readiness::ERR
+            }
             Some(Entry::Idle(_)) => Readiness::OUT | Readiness::HUP,
             Some(Entry::Listener(listener)) if !listener.accept.is_empty() => Readiness::IN,
             Some(Entry::Listener(_)) => Readiness::NONE,
@@ -476,6 +495,7 @@ impl Stack {
     pub(crate) fn take_error(&mut self, id: SocketId) -> Option<Errno> {
         match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => conn.take_error().or_else(|| conn.soft_error.take()),
+            Some(Entry::Idle(idle)) => idle.error.take(),
             _ => None,
         }
     }
@@ -503,9 +523,23 @@ impl Stack {
                 {
                     return Err(Errno::EINVAL);
                 }
-                idle.options.store(&option, sysctl)
+                fits_unconnected(&option, &idle.options, State::Closed)?;
+                idle.options.store(&option, sysctl)?;
+                if let (SocketOption::BindToDevice(device), Some(at)) = (&option, &mut idle.bound) {
+                    at.device = *device;
+                }
+                Ok(())
             }
-            Some(Entry::Listener(listener)) => listener.options.store(&option, sysctl),
+            Some(Entry::Listener(listener)) => {
+                fits_unconnected(&option, &listener.options, State::Listen)?;
+                listener.options.store(&option, sysctl)?;
+                if let SocketOption::BindToDevice(device) = option {
+                    self.listeners.remove(listener.at, id);
+                    listener.at.device = device;
+                    self.listeners.insert(listener.at, id);
+                }
+                Ok(())
+            }
             Some(Entry::Connection(conn)) => {
                 if matches!(option, SocketOption::V6Only(_)) {
                     return Err(Errno::EINVAL);
@@ -548,7 +582,9 @@ impl Stack {
 
     pub(crate) fn peer_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
         match self.sockets.get(id) {
-            Some(Entry::Connection(conn)) if !matches!(conn.state, State::SynSent) => Ok(conn.key.remote()),
+            Some(Entry::Connection(conn)) if !matches!(conn.state, State::SynSent | State::Closed) => {
+                Ok(conn.key.remote())
+            }
             Some(_) => Err(Errno::ENOTCONN),
             None => Err(Errno::EBADF),
         }
@@ -570,6 +606,16 @@ fn idle_v6_only(sockets: &slotmap::SlotMap<SocketId, Entry>, id: SocketId) -> bo
     matches!(sockets.get(id), Some(Entry::Idle(idle)) if idle.options.has(option::V6ONLY))
 }
 
+/// What depends on the state: an option that counts the bytes of a stream needs one, and a listener's window
+/// clamp can be changed but not taken away.
+fn fits_unconnected(option: &SocketOption, before: &SocketOptions, state: State) -> Result<(), Errno> {
+    match option {
+        SocketOption::WindowClamp(0) if state == State::Listen => Err(Errno::EINVAL),
+        SocketOption::Timestamping(bits) => Timestamping::checked(*bits)?.fits(state, before.timestamping()),
+        _ => Ok(()),
+    }
+}
+
 fn hold_of(options: &SocketOptions, listening: bool) -> PortHold {
     PortHold {
         held: true,
@@ -588,7 +634,7 @@ fn wildcard_ip(family: Family) -> IpAddr {
     }
 }
 
-fn wildcard(family: Family) -> Addr {
+pub(super) fn wildcard(family: Family) -> Addr {
     wildcard_ip(family).into()
 }
 

@@ -1,9 +1,16 @@
 //! What a face asks about one socket beside its calls.
 
 use super::{Entry, Stack};
-use crate::connection::flag;
-use crate::socket::SocketId;
+use crate::connection::negotiated::DEFAULT_MSS;
+use crate::connection::state::State;
+use crate::connection::{Connection, flag};
 use crate::socket::errno::Errno;
+use crate::socket::options::read::{Seen, text};
+use crate::socket::options::{OptionName, OptionValue};
+use crate::socket::{Family, SocketId};
+use crate::time::Instant;
+use alloc::vec::Vec;
+use slotmap::Key;
 
 impl Stack {
     /// Notes that somebody waits until this socket is writable.
@@ -27,5 +34,89 @@ impl Stack {
             None => return Err(Errno::EBADF),
         };
         Ok(own.as_ref().unwrap_or(&self.shared.sysctl.tcp_congestion_control).as_str())
+    }
+}
+
+impl Stack {
+    /// What an option reads as.
+    pub(crate) fn option(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        name: OptionName,
+    ) -> Result<OptionValue, Errno> {
+        match name {
+            OptionName::Error => {
+                self.options(id)?;
+                return Ok(OptionValue::Int(self.take_error(id).map_or(0, Errno::number)));
+            }
+            OptionName::SavedSyn => {
+                self.options(id)?;
+                let saved = self.connection_mut(id).and_then(|conn| conn.rare.as_mut()?.saved_syn.take());
+                return Ok(OptionValue::Bytes(saved.map_or_else(Vec::new, |bytes| bytes.to_vec())));
+            }
+            OptionName::BindToDevice => {
+                let device = self.options(id)?.device();
+                return Ok(text(device.map_or("", |device| self.interfaces.name(device))));
+            }
+            OptionName::Congestion => return Ok(text(self.congestion(id)?)),
+            _ => {}
+        }
+        let seen = self.seen(id, now)?;
+        self.options(id)?.read(name, &seen, &self.shared.sysctl)
+    }
+
+    /// What options depend on beside themselves.
+    fn seen(&self, id: SocketId, now: Instant) -> Result<Seen, Errno> {
+        let options = self.options(id)?;
+        let unconnected = Seen {
+            state: State::Closed,
+            family: Family::V4,
+            mss: DEFAULT_MSS,
+            window_clamp: options.window_clamp,
+            quick_ack: true,
+            mtu: None,
+            timestamp: now.as_millis() as u32,
+            memory: [0, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, 0],
+            cookie: id.data().as_ffi(),
+        };
+        Ok(match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) => seen_of(conn, unconnected, now),
+            Some(Entry::Listener(listener)) => {
+                Seen { state: State::Listen, family: listener.family, ..unconnected }
+            }
+            Some(Entry::Idle(idle)) => Seen { family: idle.family, ..unconnected },
+            None => return Err(Errno::EBADF),
+        })
+    }
+}
+
+fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
+    let routed = !matches!(conn.state, State::Closed);
+    let errors = conn.rare.as_ref().map_or(0, |rare| rare.errors.memory());
+    let queued = conn.write.len().min(u32::MAX as usize) as u32;
+    Seen {
+        state: conn.state,
+        family: if conn.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 },
+        mss: conn.mss,
+        window_clamp: match conn.state {
+            State::Closed | State::SynSent => conn.options.window_clamp,
+            _ => conn.recv.window_clamp(),
+        },
+        quick_ack: conn.recv.quick_ack(),
+        mtu: routed.then_some(conn.path.mtu),
+        timestamp: conn.ts.now(now),
+        memory: [
+            conn.recv.memory(),
+            conn.recv.rcvbuf(),
+            conn.snd.below,
+            conn.options.send_buffer,
+            0,
+            queued,
+            errors,
+            0,
+            0,
+        ],
+        ..unconnected
     }
 }

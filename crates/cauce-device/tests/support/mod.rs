@@ -103,7 +103,7 @@ impl Segment {
             transport_offset: transport as u8,
             device: DeviceId(0),
             reason: SendReason::Data,
-            token: Token { socket: None, bytes: len as u32, end: len as u64 },
+            token: Token { bytes: len as u32, end: len as u64, ..Token::NONE },
         }
     }
 }

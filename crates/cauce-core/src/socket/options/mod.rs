@@ -4,9 +4,16 @@
 //! A socket stores only what it overrode; everything else is read from the sysctl table when it is used
 //! (G-06). What an option *does* is decided where the value is read.
 
+pub(crate) mod read;
+
+use crate::batch::TrafficClass;
+use crate::frame::DeviceId;
 use crate::socket::errno::Errno;
+use crate::socket::timestamping::Timestamping;
 use crate::sysctl::Sysctls;
 use crate::time::Duration;
+
+pub use read::{OptionName, OptionValue};
 
 /// One option with its new value. Units stand beside each variant; defaults are Linux's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,12 +43,16 @@ pub enum SocketOption {
     SynCount(u32),
     /// TCP_MAXSEG in bytes, 88 to 32767, or 0 (O-09).
     MaxSegment(u32),
-    /// TCP_WINDOW_CLAMP in bytes (O-14).
+    /// TCP_WINDOW_CLAMP in bytes; 0, for none, only on a closed socket (O-14).
     WindowClamp(u32),
     /// SO_SNDBUF in bytes before doubling (O-30).
     SendBuffer(i32),
     /// SO_RCVBUF in bytes before doubling (O-31).
     RecvBuffer(i32),
+    /// SO_SNDBUFFORCE: as SO_SNDBUF, without its limit. Whether the caller may is for the face to ask (O-32).
+    SendBufferForce(i32),
+    /// SO_RCVBUFFORCE: as SO_RCVBUF, without its limit (O-32).
+    RecvBufferForce(i32),
     /// SO_REUSEADDR (O-36).
     ReuseAddr(bool),
     /// SO_REUSEPORT (O-37).
@@ -74,6 +85,39 @@ pub enum SocketOption {
     RecvTimeout(Duration),
     /// SO_SNDTIMEO; zero means none (O-40).
     SendTimeout(Duration),
+    /// SO_PRIORITY: a number that goes out with each packet, for the device's scheduler (O-42). Whether the
+    /// caller may exceed 6 is for the face to ask.
+    Priority(i32),
+    /// SO_MARK: a number that goes out with each packet (O-42).
+    Mark(u32),
+    /// SO_BINDTODEVICE: the only device that the socket speaks over; `None` for all (O-43).
+    BindToDevice(Option<DeviceId>),
+    /// SO_INCOMING_CPU: the queue whose connections a listener of a SO_REUSEPORT group prefers (O-44).
+    IncomingCpu(i32),
+    /// SO_ZEROCOPY, 0 or 1: MSG_ZEROCOPY counts and is answered by completion notices (O-44).
+    ZeroCopy(i32),
+    /// TCP_INQ, 0 or 1: reads tell how many bytes are left (O-22).
+    Inq(i32),
+    /// TCP_SAVE_SYN, 0 to 2: a listener keeps the headers of SYNs for TCP_SAVED_SYN (O-21).
+    SaveSyn(i32),
+    /// TCP_THIN_LINEAR_TIMEOUTS, 0 or 1 (O-20).
+    ThinLinearTimeouts(i32),
+    /// TCP_THIN_DUPACK, 0 or 1: accepted and ignored, as Linux does since 4.16; reads 0 (O-20).
+    ThinDupAck(i32),
+    /// TCP_RTO_MAX_MS: the cap of the time-out in milliseconds, 1000 to 120000 (O-24).
+    RtoMax(i32),
+    /// IP_MINTTL or IPV6_MINHOPCOUNT, 0 to 255: segments with fewer hops left are dropped (O-55).
+    MinTtl(i32),
+    /// SO_TIMESTAMPING: which moments of packets are reported.
+    Timestamping(u32),
+    /// SO_TIMESTAMP: reads tell when their newest byte arrived.
+    ReceiveTimestamp(bool),
+    /// SO_TIMESTAMPNS: the same with nanoseconds.
+    ReceiveTimestampNanos(bool),
+    /// SO_PEEK_OFF: where the next peek begins, -1 for always at the front.
+    PeekOffset(i32),
+    /// TCP_TIMESTAMP: only repair mode, which there is not, may set it (O-23).
+    TimestampClock,
 }
 
 macro_rules! flags {
@@ -114,9 +158,33 @@ pub struct SocketOptions {
     pub(crate) rare: Option<alloc::boxed::Box<RareOptions>>,
 }
 
+macro_rules! rare_flags {
+    ($($name:ident = $bit:expr;)*) => {
+        $(pub(crate) const $name: u8 = 1 << $bit;)*
+    };
+}
+
+/// Bits of [`RareOptions::flags`].
+pub(crate) mod rare_flag {
+    rare_flags! {
+        ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4;
+    }
+}
+
 /// Options that few sockets set, kept apart so that the others stay small.
 #[derive(Clone, Debug)]
 pub(crate) struct RareOptions {
+    pub(crate) flags: u8,
+    pub(crate) save_syn: u8,
+    pub(crate) min_ttl: u8,
+    pub(crate) priority: i32,
+    pub(crate) mark: u32,
+    pub(crate) device: Option<DeviceId>,
+    pub(crate) incoming_cpu: i32,
+    /// Milliseconds; 0 for the system's.
+    pub(crate) rto_max: u32,
+    pub(crate) peek_offset: i32,
+    pub(crate) timestamping: Timestamping,
     pub(crate) max_pacing_rate: u64,
     pub(crate) recv_timeout: Duration,
     pub(crate) send_timeout: Duration,
@@ -126,6 +194,16 @@ pub(crate) struct RareOptions {
 impl Default for RareOptions {
     fn default() -> Self {
         RareOptions {
+            flags: 0,
+            save_syn: 0,
+            min_ttl: 0,
+            priority: 0,
+            mark: 0,
+            device: None,
+            incoming_cpu: -1,
+            rto_max: 0,
+            peek_offset: -1,
+            timestamping: Timestamping::NONE,
             max_pacing_rate: u64::MAX,
             recv_timeout: Duration::ZERO,
             send_timeout: Duration::ZERO,
@@ -174,8 +252,17 @@ impl SocketOptions {
         if on { self.flags |= flag } else { self.flags &= !flag }
     }
 
-    fn rare_mut(&mut self) -> &mut RareOptions {
+    pub(crate) fn rare_mut(&mut self) -> &mut RareOptions {
         self.rare.get_or_insert_with(Default::default)
+    }
+
+    fn put_rare(&mut self, flag: u8, on: bool) {
+        let flags = &mut self.rare_mut().flags;
+        if on { *flags |= flag } else { *flags &= !flag }
+    }
+
+    pub(crate) fn has_rare(&self, flag: u8) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.flags & flag != 0)
     }
 
     /// Checks and stores one value. What must happen at once (a push, a re-armed timer) is the caller's.
@@ -202,6 +289,7 @@ impl SocketOptions {
             Linger2(seconds) => self.linger2 = if seconds < 0 { -1 } else { seconds.min(MAX_LINGER2) as i16 },
             MaxSegment(0) => self.max_segment = 0,
             MaxSegment(bytes) => self.max_segment = in_range(bytes, 88, 32767)? as u16,
+            WindowClamp(0) => self.window_clamp = 0,
             WindowClamp(bytes) => self.window_clamp = bytes.max(MIN_RCVBUF / 2),
             SendBuffer(bytes) => {
                 self.send_buffer = doubled(bytes, sysctl.core_wmem_max).max(MIN_SNDBUF);
@@ -211,12 +299,26 @@ impl SocketOptions {
                 self.recv_buffer = doubled(bytes, sysctl.core_rmem_max).max(MIN_RCVBUF);
                 self.put(flag::RCVBUF_LOCK, true);
             }
+            SendBufferForce(bytes) => {
+                self.send_buffer = doubled(bytes.max(0), u32::MAX / 2).max(MIN_SNDBUF);
+                self.put(flag::SNDBUF_LOCK, true);
+            }
+            RecvBufferForce(bytes) => {
+                self.recv_buffer = doubled(bytes.max(0), u32::MAX / 2).max(MIN_RCVBUF);
+                self.put(flag::RCVBUF_LOCK, true);
+            }
             ReuseAddr(on) => self.put(flag::REUSEADDR, on),
             ReusePort(on) => self.put(flag::REUSEPORT, on),
             V6Only(on) => self.put(flag::V6ONLY, on),
             Ttl(-1) => self.ttl = 0,
             Ttl(hops) => self.ttl = in_range(u32::try_from(hops).map_err(|_| Errno::EINVAL)?, 1, 255)? as u8,
-            Tos(tos) => self.tos = (tos as u8) & !0x03,
+            Tos(tos) => {
+                self.tos = (tos as u8) & !0x03;
+                let priority = priority_of_tos(self.tos);
+                if priority != 0 || self.rare.is_some() {
+                    self.rare_mut().priority = priority;
+                }
+            }
             MtuDiscover(mode) => {
                 self.mtu_discover = in_range(u32::try_from(mode).map_err(|_| Errno::EINVAL)?, 0, 5)? as u8
             }
@@ -233,13 +335,78 @@ impl SocketOptions {
             MaxPacingRate(rate) => self.rare_mut().max_pacing_rate = rate,
             RecvTimeout(span) => self.rare_mut().recv_timeout = span,
             SendTimeout(span) => self.rare_mut().send_timeout = span,
+            Priority(value) => self.rare_mut().priority = value,
+            Mark(value) => self.rare_mut().mark = value,
+            BindToDevice(device) => self.rare_mut().device = device,
+            IncomingCpu(cpu) => self.rare_mut().incoming_cpu = cpu,
+            ZeroCopy(value) => self.put_rare(rare_flag::ZEROCOPY, switch(value)?),
+            Inq(value) => self.put_rare(rare_flag::INQ, switch(value)?),
+            SaveSyn(mode) => {
+                let mode = in_range(mode as u32, 0, 2)? as u8;
+                self.rare_mut().save_syn = mode;
+            }
+            ThinLinearTimeouts(value) => self.put_rare(rare_flag::THIN_LINEAR, switch(value)?),
+            ThinDupAck(value) => {
+                switch(value)?;
+            }
+            RtoMax(millis) => self.rare_mut().rto_max = in_range(millis as u32, 1_000, 120_000)?,
+            MinTtl(hops) => self.rare_mut().min_ttl = in_range(hops as u32, 0, 255)? as u8,
+            Timestamping(bits) => self.rare_mut().timestamping = self::Timestamping::checked(bits)?,
+            ReceiveTimestamp(on) => self.set_receive_stamp(on, false),
+            ReceiveTimestampNanos(on) => self.set_receive_stamp(on, true),
+            PeekOffset(offset) => self.rare_mut().peek_offset = offset,
+            TimestampClock => return Err(Errno::EPERM),
         }
         Ok(())
     }
 
-    /// What a connection accepted from a socket with these options starts with.
+    /// SO_TIMESTAMP and SO_TIMESTAMPNS are two forms of one switch: the last one set decides.
+    fn set_receive_stamp(&mut self, on: bool, nanos: bool) {
+        self.put_rare(rare_flag::STAMP, on);
+        self.put_rare(rare_flag::STAMP_NANOS, on && nanos);
+    }
+
+    /// What a connection accepted from a socket with these options starts with: all of them but the deferral
+    /// and the priority (O-03, O-42).
     pub(crate) fn inherited(&self) -> Self {
-        SocketOptions { defer_accept: 0, ..self.clone() }
+        let mut child = SocketOptions { defer_accept: 0, ..self.clone() };
+        if let Some(rare) = &mut child.rare {
+            rare.priority = 0;
+        }
+        child
+    }
+
+    /// SO_MARK and SO_PRIORITY, which leave with each packet.
+    pub(crate) fn class(&self) -> TrafficClass {
+        self.rare.as_ref().map_or(TrafficClass::default(), |rare| TrafficClass {
+            priority: rare.priority as u32,
+            mark: rare.mark,
+        })
+    }
+
+    /// True when segments that arrive on `device` are for this socket.
+    pub(crate) fn hears(&self, device: DeviceId) -> bool {
+        self.rare.as_ref().is_none_or(|rare| rare.device.is_none_or(|bound| bound == device))
+    }
+
+    /// IP_MINTTL.
+    pub(crate) fn min_ttl(&self) -> u8 {
+        self.rare.as_ref().map_or(0, |rare| rare.min_ttl)
+    }
+
+    /// TCP_SAVE_SYN.
+    pub(crate) fn saves_syn(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.save_syn != 0)
+    }
+
+    /// SO_BINDTODEVICE.
+    pub(crate) fn device(&self) -> Option<DeviceId> {
+        self.rare.as_ref().and_then(|rare| rare.device)
+    }
+
+    /// What SO_TIMESTAMPING asks for.
+    pub(crate) fn timestamping(&self) -> Timestamping {
+        self.rare.as_ref().map_or(Timestamping::NONE, |rare| rare.timestamping)
     }
 
     /// Time to live or hop limit of segments.
@@ -279,6 +446,25 @@ fn seconds(own: u16, system: u64) -> Duration {
 
 fn in_range(value: u32, low: u32, high: u32) -> Result<u32, Errno> {
     if (low..=high).contains(&value) { Ok(value) } else { Err(Errno::EINVAL) }
+}
+
+/// Options that take 0 and 1 and nothing else.
+fn switch(value: i32) -> Result<bool, Errno> {
+    match value {
+        0 => Ok(false),
+        1 => Ok(true),
+        _ => Err(Errno::EINVAL),
+    }
+}
+
+/// The priority that a type of service implies: bulk 2, interactive bulk 4, interactive 6, all others 0.
+fn priority_of_tos(tos: u8) -> i32 {
+    match tos & 0x1e {
+        0x08..=0x0f => 2,
+        0x10..=0x17 => 6,
+        0x18..=0x1f => 4,
+        _ => 0,
+    }
 }
 
 /// SO_SNDBUF and SO_RCVBUF double what is asked, after limiting it; a negative value counts as huge.
