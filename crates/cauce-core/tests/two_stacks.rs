@@ -2,6 +2,7 @@
 
 mod common;
 
+use cauce_core::batch::Batch;
 use cauce_core::connection::state::State;
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::{Family, Shutdown, SocketId};

@@ -198,8 +198,6 @@ pub enum Call {
         name: i32,
         /// Room for the value, bytes.
         len: i32,
-        /// What the room holds before the call: some options read it.
-        given: Vec<u8>,
     },
     /// setsockopt()
     SetOption {
@@ -383,6 +381,18 @@ impl From<Result<(), Errno>> for Outcome {
     fn from(result: Result<(), Errno>) -> Outcome {
         Outcome { result: result.map(|()| 0), answer: Answer::Nothing }
     }
+}
+
+/// A signal that is due to a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// SIGPIPE, to the thread whose call failed with `EPIPE`.
+    Pipe,
+    /// SIGURG, to the owner of a socket: a process, or a group when negative.
+    Urgent {
+        /// What F_SETOWN said.
+        owner: i32,
+    },
 }
 
 /// How far a call has come.

@@ -13,6 +13,11 @@ const SIOCINQ: u64 = 0x541b;
 const SIOCOUTQ: u64 = 0x5411;
 const SIOCOUTQNSD: u64 = 0x894b;
 const FIONBIO: u64 = 0x5421;
+const SIOCATMARK: u64 = 0x8905;
+const FIOSETOWN: u64 = 0x8901;
+const SIOCSPGRP: u64 = 0x8902;
+const FIOGETOWN: u64 = 0x8903;
+const SIOCGPGRP: u64 = 0x8904;
 
 impl Process {
     /// close(2): the number is free at once; the socket goes with its last holder, and with SO_LINGER that
@@ -126,6 +131,17 @@ impl Process {
                 Some(Err(error)) => error.into(),
                 None => Errno::EBADF.into(),
             },
+            libc::F_SETOWN | libc::F_GETOWN => match &mut named.kind {
+                Kind::Socket(end) if command == libc::F_GETOWN => Outcome::done(end.owner).into(),
+                Kind::Socket(end) => match i32::try_from(argument) {
+                    Ok(owner) if owner != i32::MIN => {
+                        end.owner = owner;
+                        Outcome::done(0).into()
+                    }
+                    _ => Errno::EINVAL.into(),
+                },
+                _ => Progress::Unsupported("owners of other descriptors than sockets".to_owned()),
+            },
             other => Progress::Unsupported(format!("fcntl command {other}")),
         }
     }
@@ -139,7 +155,7 @@ impl Process {
         let Some(named) = self.objects.get_mut(object) else { return Errno::EBADF.into() };
         let int =
             |value: usize| Outcome::with(0, Answer::Int(i32::try_from(value).unwrap_or(i32::MAX))).into();
-        match (&named.kind, request) {
+        match (&mut named.kind, request) {
             (_, FIONBIO) => {
                 named.nonblocking = argument != 0;
                 Outcome::done(0).into()
@@ -155,6 +171,12 @@ impl Process {
                     _ => int(socket.bytes_queued().1),
                 }
             }
+            (Kind::Socket(end), SIOCATMARK) => int(usize::from(stack.socket(end.id).at_mark())),
+            (Kind::Socket(end), FIOSETOWN | SIOCSPGRP) if argument != i32::MIN => {
+                end.owner = argument;
+                Outcome::done(0).into()
+            }
+            (Kind::Socket(end), FIOGETOWN | SIOCGPGRP) => Outcome::with(0, Answer::Int(end.owner)).into(),
             (Kind::Socket(_), other) => Progress::Unsupported(format!("ioctl {other:#x}")),
             (Kind::PipeReader(_) | Kind::PipeWriter(_), SIOCINQ) => {
                 int(pipe.and_then(|pipe| self.pipes.get(pipe)).map_or(0, Pipe::len))

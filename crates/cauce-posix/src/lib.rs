@@ -30,6 +30,7 @@ mod call;
 mod descriptor_calls;
 mod epoll;
 mod file;
+mod message;
 mod object;
 pub mod options;
 mod pipe;
@@ -45,7 +46,7 @@ mod transfer;
 
 pub use address::{Address, sockaddr};
 pub use call::{
-    Answer, Call, Control, Event, Fd, Memory, NoMemory, Outcome, PollFd, Progress, Receive, SleepId,
+    Answer, Call, Control, Event, Fd, Memory, NoMemory, Outcome, PollFd, Progress, Receive, Signal, SleepId,
 };
 pub use file::FileSource;
 pub use process::Process;

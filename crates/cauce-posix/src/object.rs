@@ -29,11 +29,13 @@ pub(crate) enum Kind {
     File(OpenFile),
 }
 
-/// A socket, and the family that it was opened for.
+/// A socket, and what the process knows of it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct SocketEnd {
     pub(crate) id: SocketId,
     pub(crate) family: Family,
+    /// Who gets SIGURG: a process, a group when negative, nobody when 0 (F_SETOWN).
+    pub(crate) owner: i32,
 }
 
 /// An open file description.

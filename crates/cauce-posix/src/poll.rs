@@ -1,8 +1,8 @@
 //! Readiness of any description, and poll(2).
 
-use crate::object::{Kind, ObjectId};
+use crate::object::{Kind, Object, ObjectId, SocketEnd};
 use crate::sleep::Retry;
-use crate::{Answer, Outcome, PollFd, Process, Progress};
+use crate::{Answer, Outcome, PollFd, Process, Progress, Signal};
 use cauce_core::socket::SocketId;
 use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
@@ -73,9 +73,14 @@ impl Process {
     pub(crate) fn hear(&mut self, stack: &mut Stack) {
         while let Some((socket, news)) = stack.poll_news() {
             self.stirred = true;
-            if let Some(id) = self.by_socket.get(socket).copied() {
-                self.touched(id, u32::from(news.0));
+            let Some(id) = self.by_socket.get(socket).copied() else { continue };
+            if let Some(Object { kind: Kind::Socket(SocketEnd { owner, .. }), .. }) = self.objects.get(id)
+                && *owner != 0
+                && stack.socket(socket).take_urgent_notice()
+            {
+                self.signals.push_back(Signal::Urgent { owner: *owner });
             }
+            self.touched(id, u32::from(news.0));
         }
     }
 

@@ -6,7 +6,7 @@ use crate::object::{Kind, Object, ObjectId, SocketEnd};
 use crate::pipe::{Pipe, PipeId};
 use crate::sleep::Sleeper;
 use crate::table::Descriptors;
-use crate::{Answer, Call, Fd, Outcome, Progress, SleepId};
+use crate::{Answer, Call, Fd, Outcome, Progress, Signal, SleepId};
 use cauce_core::socket::SocketId;
 use cauce_core::socket::call::CallId;
 use cauce_core::socket::errno::Errno;
@@ -32,6 +32,9 @@ pub struct Process {
     pub(crate) by_call: SecondaryMap<CallId, SleepId>,
     /// Something happened that a sleeping call may have waited for.
     pub(crate) stirred: bool,
+    pub(crate) signals: VecDeque<Signal>,
+    /// The time of day when the stack's clock stood at 0, nanoseconds after 1970.
+    pub(crate) wall: i128,
     returned: VecDeque<(SleepId, Outcome)>,
 }
 
@@ -46,6 +49,8 @@ impl Process {
             by_socket: SecondaryMap::new(),
             by_call: SecondaryMap::new(),
             stirred: false,
+            signals: VecDeque::new(),
+            wall: 0,
             returned: VecDeque::new(),
         }
     }
@@ -72,9 +77,7 @@ impl Process {
             }
             Call::Close { fd } => self.close(stack, now, fd),
             Call::Shutdown { fd, how } => self.shutdown(stack, now, fd, how),
-            Call::GetOption { fd, level, name, len, given } => {
-                self.get_option(stack, now, fd, (level, name), len, &given)
-            }
+            Call::GetOption { fd, level, name, len } => self.get_option(stack, now, fd, (level, name), len),
             Call::SetOption { fd, level, name, value } => {
                 self.set_option(stack, now, fd, (level, name), value.as_deref())
             }
@@ -109,6 +112,17 @@ impl Process {
     /// The next call that has slept and returned.
     pub fn poll_returned(&mut self) -> Option<(SleepId, Outcome)> {
         self.returned.pop_front()
+    }
+
+    /// The next signal that is due.
+    pub fn poll_signal(&mut self) -> Option<Signal> {
+        self.signals.pop_front()
+    }
+
+    /// Says what time of day it was when the stack's clock stood at 0, nanoseconds after 1970: control messages
+    /// with time stamps count from there.
+    pub fn set_wall_clock(&mut self, at_zero: i128) {
+        self.wall = at_zero;
     }
 
     /// When the next sleeping call gives up, as far as the stack does not know: time-outs of poll() and

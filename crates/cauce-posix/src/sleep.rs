@@ -33,6 +33,8 @@ pub(crate) enum Then {
     Accept { family: Family, flags: i32 },
     /// Flags and control messages.
     Receive(Received),
+    /// A broken connection raises SIGPIPE, unless the call was to be quiet.
+    Send { quiet: bool },
 }
 
 /// A call that is tried again whenever something stirs, until it is done or its time is over.

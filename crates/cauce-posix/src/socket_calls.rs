@@ -3,7 +3,7 @@
 
 use crate::object::{Kind, Object, SocketEnd};
 use crate::sleep::Then;
-use crate::{Address, Answer, Fd, NoMemory, Outcome, Process, Progress};
+use crate::{Address, Answer, Fd, NoMemory, Outcome, Process, Progress, Signal};
 use cauce_core::socket::call::{self as engine, Returned};
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::{Family, Shutdown, SocketId};
@@ -46,7 +46,7 @@ impl Process {
         flags: i32,
         answer: Answer,
     ) -> Outcome {
-        let end = SocketEnd { id, family };
+        let end = SocketEnd { id, family, owner: 0 };
         let object = Object::new(Kind::Socket(end), flags & libc::SOCK_NONBLOCK != 0);
         let fd = self.install(object, flags & libc::SOCK_CLOEXEC != 0);
         if fd.is_err() {
@@ -106,7 +106,7 @@ impl Process {
             Err(error) => return error.into(),
         };
         if address == Address::Unspecified {
-            return Progress::Unsupported("connect to AF_UNSPEC".to_owned());
+            return stack.socket(end.id).disconnect(now).into();
         }
         let to = match address.inet() {
             Ok(to) => to,
@@ -167,6 +167,10 @@ impl Process {
         result: Result<Returned, Errno>,
     ) -> Outcome {
         match (result, then) {
+            (Err(Errno::EPIPE), Then::Send { quiet: false }) => {
+                self.signals.push_back(Signal::Pipe);
+                Outcome::failed(Errno::EPIPE)
+            }
             (Err(error), _) => Outcome::failed(error),
             (Ok(Returned::Nothing), _) => Outcome::done(0),
             (Ok(Returned::Bytes(count)), Then::Receive(received)) => {

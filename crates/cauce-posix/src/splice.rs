@@ -6,6 +6,7 @@ use crate::object::{Kind, Object, ObjectId};
 use crate::sleep::Retry;
 use crate::{Answer, Fd, Outcome, Process, Progress};
 use bytes::Bytes;
+use cauce_core::socket::SendFlags;
 use cauce_core::socket::errno::Errno;
 use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
@@ -24,6 +25,8 @@ pub(crate) struct Transfer {
     done: usize,
     /// It returns only when everything is moved or the source has ended, as sendfile() does.
     whole: bool,
+    /// More follows at once (SPLICE_F_MORE).
+    more: bool,
 }
 
 /// What a source gives now.
@@ -77,6 +80,7 @@ impl Process {
             len: count,
             done: 0,
             whole: true,
+            more: false,
         };
         self.retry_or_sleep(stack, now, Retry::Transfer(transfer), nonblocking)
     }
@@ -127,6 +131,7 @@ impl Process {
             len,
             done: 0,
             whole: false,
+            more: flags & libc::SPLICE_F_MORE != 0,
         };
         self.retry_or_sleep(stack, now, Retry::Transfer(transfer), nonblocking)
     }
@@ -218,7 +223,12 @@ impl Process {
     ) -> Result<bool, Errno> {
         let before = bytes.len();
         let result = match (self.socket_id(to), self.pipe_of(to)) {
-            (Some(socket), _) => stack.socket(socket).send_bytes(now, &mut bytes).map(|_| ()),
+            (Some(socket), _) => {
+                // More is to come when a file's piece is not its last.
+                let more = transfer.more || transfer.whole && transfer.done + before < transfer.len;
+                let flags = SendFlags { more, ..SendFlags::default() };
+                stack.socket(socket).send_bytes_with(now, &mut bytes, flags).map(|_| ())
+            }
             (_, Some(pipe)) => {
                 if let Some(pipe) = self.pipes.get_mut(pipe) {
                     pipe.push(std::mem::take(&mut bytes));

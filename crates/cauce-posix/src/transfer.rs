@@ -1,11 +1,12 @@
 //! Bytes from and to a program: the families of read() and write().
 
+use crate::message;
 use crate::object::{Kind, Object};
 use crate::sleep::{Retry, Then, counted};
 use crate::{Address, Answer, Control, Fd, Memory, Outcome, Process, Progress, Receive};
 use cauce_core::socket::call as engine;
 use cauce_core::socket::errno::Errno;
-use cauce_core::socket::{ReadFlags, SocketId};
+use cauce_core::socket::{ReadFlags, SendFlags, SocketId};
 use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
 
@@ -13,26 +14,11 @@ use cauce_core::time::Instant;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Received {
     by: Receive,
+    flags: i32,
 }
 
-/// Flags by name, for what is not supported.
-const NAMES: [(i32, &str); 9] = [
-    (libc::MSG_OOB, "MSG_OOB"),
-    (libc::MSG_EOR, "MSG_EOR"),
-    (libc::MSG_ERRQUEUE, "MSG_ERRQUEUE"),
-    (libc::MSG_FASTOPEN, "MSG_FASTOPEN"),
-    (libc::MSG_CONFIRM, "MSG_CONFIRM"),
-    (0x0400_0000, "MSG_ZEROCOPY"),
-    (libc::MSG_DONTROUTE, "MSG_DONTROUTE"),
-    (0x0200_0000, "MSG_SOCK_DEVMEM"),
-    (libc::MSG_CTRUNC, "MSG_CTRUNC"),
-];
-
-fn unsupported(flags: i32) -> Progress {
-    let known = NAMES.iter().filter(|(bit, _)| flags & bit != 0).map(|(_, name)| *name);
-    let names = known.collect::<Vec<_>>().join("|");
-    Progress::Unsupported(if names.is_empty() { format!("flags {flags:#x}") } else { names })
-}
+/// MSG_ZEROCOPY
+const MSG_ZEROCOPY: i32 = 0x0400_0000;
 
 impl Process {
     pub(crate) fn receive(
@@ -73,32 +59,35 @@ impl Process {
         flags: i32,
         by: Receive,
     ) -> Progress {
-        let known = libc::MSG_PEEK
-            | libc::MSG_TRUNC
-            | libc::MSG_WAITALL
-            | libc::MSG_DONTWAIT
-            | libc::MSG_NOSIGNAL
-            | libc::MSG_CMSG_CLOEXEC;
-        if flags & !known != 0 {
-            return unsupported(flags & !known);
+        if flags & libc::MSG_ERRQUEUE != 0 {
+            return self.receive_error(stack, id, memory, by).into();
         }
-        let read = ReadFlags { peek: flags & libc::MSG_PEEK != 0, discard: flags & libc::MSG_TRUNC != 0 };
-        let call = engine::Call::Recv { flags: read, wait_all: flags & libc::MSG_WAITALL != 0 };
-        let nonblocking = flags & libc::MSG_DONTWAIT != 0 || self.is_nonblocking(object);
-        let then = Then::Receive(Received { by });
+        let asked = |bit: i32| flags & bit != 0;
+        let read = ReadFlags {
+            peek: asked(libc::MSG_PEEK),
+            discard: asked(libc::MSG_TRUNC),
+            out_of_band: asked(libc::MSG_OOB),
+        };
+        let call = engine::Call::Recv { flags: read, wait_all: asked(libc::MSG_WAITALL) };
+        // An urgent byte is never waited for.
+        let nonblocking = asked(libc::MSG_DONTWAIT | libc::MSG_OOB) || self.is_nonblocking(object);
+        let then = Then::Receive(Received { by, flags });
         self.engine_call(stack, now, object, (id, call), (memory, then), nonblocking)
     }
 
     /// What a call that has received `count` bytes tells.
     pub(crate) fn received(
         &mut self,
-        _stack: &mut Stack,
-        _socket: SocketId,
+        stack: &mut Stack,
+        socket: SocketId,
         count: usize,
         received: Received,
     ) -> Outcome {
         let answer = match received.by {
-            Receive::Message { .. } => Answer::Message { flags: 0, name: None, controls: Vec::new() },
+            Receive::Message { control } => {
+                let controls = self.controls_of_read(stack, socket);
+                message::answer(received.flags & libc::MSG_OOB, None, controls, control)
+            }
             Receive::Read | Receive::Recv => Answer::Nothing,
         };
         Outcome::with(count as i64, answer)
@@ -142,21 +131,31 @@ impl Process {
         _to: Option<Address>,
         controls: &[Control],
     ) -> Progress {
-        let known = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL | libc::MSG_MORE;
-        if flags & !known != 0 {
-            return unsupported(flags & !known);
+        // A connected stream passes over the address, as Linux does.
+        if flags & libc::MSG_FASTOPEN != 0 {
+            return Progress::Unsupported("MSG_FASTOPEN".to_owned());
         }
-        if !controls.is_empty() {
-            return Progress::Unsupported("control messages of sendmsg".to_owned());
-        }
-        let nonblocking = flags & libc::MSG_DONTWAIT != 0 || self.is_nonblocking(object);
-        if flags & libc::MSG_MORE != 0 {
-            let mut bytes = vec![0; memory.len()];
-            let got = memory.copy_in(0, &mut bytes);
-            bytes.truncate(got);
-            return counted(stack.socket(id).send_more(now, &bytes)).into();
-        }
-        self.engine_call(stack, now, object, (id, engine::Call::Send), (memory, Then::Plain), nonblocking)
+        let asked = |bit: i32| flags & bit != 0;
+        let timestamping = match message::timestamping(controls) {
+            Ok(bits) => bits,
+            Err(error) => return error.into(),
+        };
+        let flags = SendFlags {
+            more: asked(libc::MSG_MORE),
+            end_of_record: asked(libc::MSG_EOR),
+            out_of_band: asked(libc::MSG_OOB),
+            zero_copy: asked(MSG_ZEROCOPY),
+            timestamping,
+        };
+        let nonblocking = asked(libc::MSG_DONTWAIT) || self.is_nonblocking(object);
+        self.engine_call(
+            stack,
+            now,
+            object,
+            (id, engine::Call::Send(flags)),
+            (memory, Then::Send { quiet: asked(libc::MSG_NOSIGNAL) }),
+            nonblocking,
+        )
     }
 
     /// read() of a file: at its position, which moves.

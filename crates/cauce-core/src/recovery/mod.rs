@@ -143,8 +143,8 @@ impl Recovery {
 
     /// What to send again next: the first lost range that was not sent again yet, as far as `cwnd` allows, at
     /// most `max_segments` and at most one record. `limit_end` is the edge of the peer's window: beyond it
-    /// only the head is offered, one segment as a window probe. With `collapse`, small segments that follow are
-    /// joined to it as far as one segment holds them (S-36). The caller sends it and calls
+    /// only the head is offered, one segment as a window probe. Small segments that follow are joined to it as
+    /// far as one segment holds them and `may_join` allows it at the offset between (S-36). The caller sends it and calls
     /// [`on_retransmitted`](Self::on_retransmitted), or asks again later.
     pub fn next_retransmit(
         &mut self,
@@ -152,7 +152,7 @@ impl Recovery {
         limit_end: u64,
         mss: u32,
         max_segments: u32,
-        collapse: bool,
+        may_join: &dyn Fn(u64) -> bool,
     ) -> Option<Retransmit> {
         let fl = self.flight.as_deref_mut()?;
         if fl.queue.counts.awaiting == 0 || fl.hold != Hold::None {
@@ -176,11 +176,9 @@ impl Recovery {
             };
         }
         fl.queue.split(index, end);
-        if collapse {
-            let joined = fl.join_small(index, limit_end, mss);
-            if !self.base.sack {
-                fl.queue.counts.sacked_out = fl.queue.counts.sacked_out.saturating_sub(joined);
-            }
+        let joined = fl.join_small(index, limit_end, mss, may_join);
+        if !self.base.sack {
+            fl.queue.counts.sacked_out = fl.queue.counts.sacked_out.saturating_sub(joined);
         }
         fl.offer(index, false)
     }
@@ -287,12 +285,13 @@ impl Recovery {
 impl Flight {
     /// Joins the segments behind a record to it as long as all of them fit into one and into the peer's window.
     /// Returns how many.
-    fn join_small(&mut self, index: usize, limit_end: u64, mss: u32) -> u32 {
+    fn join_small(&mut self, index: usize, limit_end: u64, mss: u32, may_join: &dyn Fn(u64) -> bool) -> u32 {
         let mut joined = 0;
         while let (Some(record), Some(next)) = (self.queue.get(index), self.queue.get(index + 1)) {
             let len = record.payload_len() + next.payload_len();
             let single = record.segments() == 1 && next.segments() == 1 && !record.control().syn;
-            if !single || next.is(Marks::SACKED) || len > u64::from(mss) || next.end > limit_end {
+            let fits = len <= u64::from(mss) && next.end <= limit_end;
+            if !single || next.is(Marks::SACKED) || !fits || !may_join(next.start) {
                 break;
             }
             self.queue.join_next(index);

@@ -4,8 +4,8 @@
 //! in `connection/urgent`.
 
 use super::Segment;
-use crate::connection::urgent::{PeerUrgent, UrgentByte};
 use crate::connection::Connection;
+use crate::connection::urgent::{PeerUrgent, UrgentByte};
 use crate::context::Context;
 use crate::socket::options::flag as option;
 use crate::socket::readiness::Readiness;

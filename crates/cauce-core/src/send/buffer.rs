@@ -33,7 +33,8 @@ impl Connection {
         let mut gone = self.write.reckoned(self.snd.nxt);
         while done < want {
             let last = self.write.last_piece(gone);
-            let mut room = if self.write.ends_record() { 0 } else { goal.saturating_sub(last) };
+            let mut room =
+                if self.write.ends_record(self.write.end()) { 0 } else { goal.saturating_sub(last) };
             if last == 0 || room == 0 {
                 if !self.has_memory(0, cx) {
                     break;

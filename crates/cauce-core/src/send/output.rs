@@ -125,8 +125,10 @@ impl Connection {
     fn send_lost(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) {
         while out.len() < turn {
             let (cwnd, edge, mss) = (self.cong.cwnd(), self.window_end(), u32::from(self.effective_mss()));
-            let (most, collapse) = (self.super_segment_goal(cx), cx.sysctl.tcp_retrans_collapse != 0);
-            let Some(range) = self.recovery.next_retransmit(cwnd, edge, mss, most, collapse) else { return };
+            let most = self.super_segment_goal(cx);
+            let (collapse, write) = (cx.sysctl.tcp_retrans_collapse != 0, &self.write);
+            let may_join = |at: u64| collapse && !write.ends_record(at);
+            let Some(range) = self.recovery.next_retransmit(cwnd, edge, mss, most, &may_join) else { return };
             let reason = match self.recovery.phase() {
                 Phase::Loss => SendReason::Timeout,
                 _ => SendReason::Retransmit,

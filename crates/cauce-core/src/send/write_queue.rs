@@ -178,9 +178,9 @@ impl WriteQueue {
         }
     }
 
-    /// True when the last byte written ends a record: nothing may be joined to it.
-    pub fn ends_record(&self) -> bool {
-        self.held.as_ref().is_some_and(|held| held.records.back() == Some(&self.end))
+    /// True when a record ends just before `offset`: what lies on both sides may not be joined.
+    pub fn ends_record(&self, offset: u64) -> bool {
+        self.held.as_ref().is_some_and(|held| held.records.binary_search(&offset).is_ok())
     }
 
     /// Where a segment that begins at `from` must end at the latest: the first end of a record after it, or

@@ -5,7 +5,6 @@
 
 mod calls;
 mod command;
-mod info;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -18,8 +17,9 @@ use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::Sysctls;
 use cauce_core::time::Instant;
 use cauce_device::offload;
-use cauce_posix::{Process, SleepId};
+use cauce_posix::{self as posix, Process, SleepId};
 
+use super::structures;
 use crate::call::{Call, Fd, Outcome};
 use crate::settings::{IpMode, Settings};
 use crate::target::{Captured, Progress, Sample, Target, TargetError};
@@ -172,6 +172,8 @@ impl Target for Core {
 
     fn begin(&mut self) {
         self.zero = self.now;
+        // Time stamps of control messages count from the script's start.
+        self.process.set_wall_clock(-i128::from(self.zero.as_nanos()));
     }
 
     fn now(&mut self) -> i64 {
@@ -224,10 +226,18 @@ impl Target for Core {
     }
 
     fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError> {
-        let id = i32::try_from(fd).ok().and_then(|fd| self.process.socket_of(fd).ok());
-        let id = id.ok_or_else(|| broken("this descriptor is no socket"))?;
-        let info = self.stack.socket(id).tcp_info(self.now).map_err(|errno| broken(errno.text()))?;
-        Ok(info::named(&info))
+        let (stack, process, now) = (&mut self.stack, &mut self.process, self.now);
+        structures::sample(|level, name, len| {
+            let (fd, len) = (i32::try_from(fd).ok()?, i32::try_from(len).ok()?);
+            match process.call(stack, now, posix::Call::GetOption { fd, level, name, len }) {
+                posix::Progress::Done(posix::Outcome {
+                    result: Ok(_),
+                    answer: posix::Answer::Bytes(bytes),
+                }) => Some(bytes),
+                _ => None,
+            }
+        })
+        .ok_or_else(|| broken("this descriptor is no socket"))
     }
 
     fn tolerance(&self) -> i64 {

@@ -278,20 +278,8 @@ impl Target for Kernel {
     }
 
     fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError> {
-        let info = option_bytes(fd, libc::SOL_TCP, libc::TCP_INFO, 512)
-            .ok_or_else(|| broken("this socket has no tcp_info"))?;
-        let mut values = structures::tcp_info(&info);
-        if let Some(memory) = option_bytes(fd, libc::SOL_SOCKET, structures::SO_MEMINFO, 64) {
-            values.extend(structures::memory(&memory));
-        }
-        if let (Some(name), Some(state)) = (
-            option_bytes(fd, libc::SOL_TCP, libc::TCP_CONGESTION, 16),
-            option_bytes(fd, libc::SOL_TCP, structures::TCP_CC_INFO, 64),
-        ) {
-            let name = String::from_utf8_lossy(&name);
-            values.extend(structures::congestion(name.trim_end_matches('\0'), &state));
-        }
-        Ok(values)
+        structures::sample(|level, name, len| option_bytes(fd, level, name, len))
+            .ok_or_else(|| broken("this socket has no tcp_info"))
     }
 
     fn tolerance(&self) -> i64 {

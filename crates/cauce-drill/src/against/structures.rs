@@ -3,9 +3,9 @@
 use crate::target::Sample;
 
 /// The socket option that tells the memory of a socket.
-pub(super) const SO_MEMINFO: i32 = 55;
+const SO_MEMINFO: i32 = 55;
 /// The socket option that tells the state of the congestion control.
-pub(super) const TCP_CC_INFO: i32 = 26;
+const TCP_CC_INFO: i32 = 26;
 
 /// Width of a field in bytes.
 type Width = usize;
@@ -137,8 +137,23 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
     fields.chain(congestion).chain(memory.map(str::to_owned))
 }
 
+/// Everything that `%{ }%` may look at of a socket whose options `read` returns (level, name, room); `None` when
+/// it has no tcp_info.
+pub(super) fn sample(mut read: impl FnMut(i32, i32, usize) -> Option<Vec<u8>>) -> Option<Sample> {
+    let mut values = tcp_info(&read(libc::SOL_TCP, libc::TCP_INFO, 512)?);
+    if let Some(bytes) = read(libc::SOL_SOCKET, SO_MEMINFO, 64) {
+        values.extend(memory(&bytes));
+    }
+    let name = read(libc::SOL_TCP, libc::TCP_CONGESTION, 16);
+    if let (Some(name), Some(state)) = (name, read(libc::SOL_TCP, TCP_CC_INFO, 64)) {
+        let name = String::from_utf8_lossy(&name);
+        values.extend(congestion(name.trim_end_matches('\0'), &state));
+    }
+    Some(values)
+}
+
 /// The fields that an older kernel does not have are 0.
-pub(super) fn tcp_info(bytes: &[u8]) -> Sample {
+fn tcp_info(bytes: &[u8]) -> Sample {
     let mut values = Sample::new();
     let mut at = 0;
     for (name, width) in FIELDS {
@@ -160,7 +175,7 @@ pub(super) fn tcp_info(bytes: &[u8]) -> Sample {
 }
 
 /// The state of the congestion control `algorithm` by name; nothing when it has none.
-pub(super) fn congestion(algorithm: &str, bytes: &[u8]) -> Sample {
+fn congestion(algorithm: &str, bytes: &[u8]) -> Sample {
     let known = CONGESTION.iter().find(|(name, _)| *name == algorithm);
     let mut at = 0;
     let mut values = Sample::new();
@@ -174,7 +189,7 @@ pub(super) fn congestion(algorithm: &str, bytes: &[u8]) -> Sample {
 }
 
 /// SO_MEMINFO by name.
-pub(super) fn memory(bytes: &[u8]) -> Sample {
+fn memory(bytes: &[u8]) -> Sample {
     let words = bytes.chunks_exact(4);
     MEMORY.iter().zip(words).map(|(name, word)| ((*name).to_owned(), number(word))).collect()
 }

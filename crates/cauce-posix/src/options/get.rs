@@ -1,10 +1,14 @@
 //! getsockopt(): the engine's values as the bytes that a program reads.
 
-use super::unknown;
+use super::{info, numbers, unknown};
 use crate::{Answer, Fd, Outcome, Process, Progress};
 use cauce_core::socket::errno::Errno;
+use cauce_core::socket::options::{OptionName, OptionValue};
 use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
+
+/// Bytes that the name of a congestion control takes (TCP_CA_NAME_MAX), and a device's (IFNAMSIZ).
+const NAME_LEN: usize = 16;
 
 impl Process {
     pub(crate) fn get_option(
@@ -14,7 +18,6 @@ impl Process {
         fd: Fd,
         (level, name): (i32, i32),
         len: i32,
-        _given: &[u8],
     ) -> Progress {
         let (_, end) = match self.socket_end(fd) {
             Ok(found) => found,
@@ -23,11 +26,150 @@ impl Process {
         let Ok(room) = usize::try_from(len) else { return Errno::EINVAL.into() };
         let mut socket = stack.socket(end.id);
         let value = match (level, name) {
-            (libc::SOL_SOCKET, libc::SO_ERROR) => socket.take_error().map_or(0, Errno::number),
-            (libc::SOL_TCP, libc::TCP_MAXSEG) => socket.tcp_info(now).map_or(0, |info| info.snd_mss as i32),
-            _ => return unknown(level, name),
+            (libc::SOL_TCP, libc::TCP_INFO) => socket.tcp_info(now).map(|info| info::tcp_info(&info)),
+            (libc::SOL_TCP, numbers::TCP_CC_INFO) => {
+                socket.congestion_info().map(|info| info.map_or(Vec::new(), |info| info::cc_info(&info)))
+            }
+            _ => match name_of(level, name) {
+                Some(option) => {
+                    socket.option(now, option).and_then(|value| bytes_of(option, value, level, room))
+                }
+                None => return unknown(level, name),
+            },
         };
-        let bytes = value.to_ne_bytes();
-        Outcome::with(0, Answer::Bytes(bytes[..room.min(bytes.len())].to_vec())).into()
+        match value {
+            Ok(mut bytes) => {
+                bytes.truncate(room);
+                Outcome::with(0, Answer::Bytes(bytes)).into()
+            }
+            Err(error) => error.into(),
+        }
     }
+}
+
+/// The layout of a value for a program that has `room` bytes for it.
+fn bytes_of(option: OptionName, value: OptionValue, level: i32, room: usize) -> Result<Vec<u8>, Errno> {
+    Ok(match value {
+        // IP hands out a single byte to who has room for no more.
+        OptionValue::Int(value) if level == libc::SOL_IP && (1..4).contains(&room) => {
+            match u8::try_from(value) {
+                Ok(byte) => vec![byte],
+                Err(_) => value.to_ne_bytes().to_vec(),
+            }
+        }
+        OptionValue::Int(value) => value.to_ne_bytes().to_vec(),
+        OptionValue::Long(value) if option == OptionName::MaxPacingRate && room < 8 => {
+            u32::try_from(value).unwrap_or(u32::MAX).to_ne_bytes().to_vec()
+        }
+        OptionValue::Long(_) if room < 8 => return Err(Errno::EINVAL),
+        OptionValue::Long(value) => value.to_ne_bytes().to_vec(),
+        OptionValue::Linger { on, seconds } => {
+            [i32::from(on), i32::from(seconds)].iter().flat_map(|word| word.to_ne_bytes()).collect()
+        }
+        OptionValue::Time(span) => {
+            let micros = i64::try_from(span.as_nanos() / 1000).unwrap_or(i64::MAX);
+            [micros / 1_000_000, micros % 1_000_000].iter().flat_map(|word| word.to_ne_bytes()).collect()
+        }
+        OptionValue::Bytes(mut bytes) => match option {
+            OptionName::Congestion => {
+                bytes.resize(NAME_LEN, 0);
+                bytes
+            }
+            OptionName::BindToDevice if bytes.is_empty() => bytes,
+            OptionName::BindToDevice if room < NAME_LEN => return Err(Errno::EINVAL),
+            OptionName::BindToDevice => {
+                bytes.push(0);
+                bytes
+            }
+            _ => bytes,
+        },
+        OptionValue::Words(words) => words.iter().flat_map(|word| word.to_ne_bytes()).collect(),
+        _ => return Err(Errno::ENOPROTOOPT),
+    })
+}
+
+/// The engine's name of an option.
+fn name_of(level: i32, name: i32) -> Option<OptionName> {
+    use OptionName as N;
+    Some(match (level, name) {
+        (libc::SOL_SOCKET, name) => match name {
+            libc::SO_REUSEADDR => N::ReuseAddr,
+            libc::SO_REUSEPORT => N::ReusePort,
+            libc::SO_TYPE => N::Type,
+            libc::SO_ERROR => N::Error,
+            libc::SO_SNDBUF => N::SendBuffer,
+            libc::SO_RCVBUF => N::RecvBuffer,
+            libc::SO_SNDLOWAT => N::SendLowat,
+            libc::SO_RCVLOWAT => N::RecvLowat,
+            libc::SO_KEEPALIVE => N::KeepAlive,
+            libc::SO_OOBINLINE => N::OobInline,
+            libc::SO_PRIORITY => N::Priority,
+            libc::SO_LINGER => N::Linger,
+            libc::SO_RCVTIMEO | numbers::SO_RCVTIMEO_NEW => N::RecvTimeout,
+            libc::SO_SNDTIMEO | numbers::SO_SNDTIMEO_NEW => N::SendTimeout,
+            libc::SO_BINDTODEVICE => N::BindToDevice,
+            libc::SO_TIMESTAMP | numbers::SO_TIMESTAMP_NEW => N::ReceiveTimestamp,
+            libc::SO_TIMESTAMPNS | numbers::SO_TIMESTAMPNS_NEW => N::ReceiveTimestampNanos,
+            libc::SO_TIMESTAMPING | numbers::SO_TIMESTAMPING_NEW => N::Timestamping,
+            libc::SO_ACCEPTCONN => N::AcceptConn,
+            libc::SO_PROTOCOL => N::Protocol,
+            libc::SO_DOMAIN => N::Domain,
+            libc::SO_MARK => N::Mark,
+            libc::SO_PEEK_OFF => N::PeekOffset,
+            numbers::SO_MAX_PACING_RATE => N::MaxPacingRate,
+            libc::SO_INCOMING_CPU => N::IncomingCpu,
+            numbers::SO_MEMINFO => N::MemInfo,
+            numbers::SO_COOKIE => N::Cookie,
+            numbers::SO_ZEROCOPY => N::ZeroCopy,
+            _ => return None,
+        },
+        (libc::SOL_TCP, name) => match name {
+            libc::TCP_NODELAY => N::NoDelay,
+            libc::TCP_MAXSEG => N::MaxSegment,
+            libc::TCP_CORK => N::Cork,
+            libc::TCP_KEEPIDLE => N::KeepIdle,
+            libc::TCP_KEEPINTVL => N::KeepInterval,
+            libc::TCP_KEEPCNT => N::KeepCount,
+            libc::TCP_SYNCNT => N::SynCount,
+            libc::TCP_LINGER2 => N::Linger2,
+            libc::TCP_DEFER_ACCEPT => N::DeferAccept,
+            libc::TCP_WINDOW_CLAMP => N::WindowClamp,
+            libc::TCP_QUICKACK => N::QuickAck,
+            libc::TCP_CONGESTION => N::Congestion,
+            libc::TCP_THIN_LINEAR_TIMEOUTS => N::ThinLinearTimeouts,
+            libc::TCP_THIN_DUPACK => N::ThinDupAck,
+            libc::TCP_USER_TIMEOUT => N::UserTimeout,
+            libc::TCP_TIMESTAMP => N::Timestamp,
+            numbers::TCP_NOTSENT_LOWAT => N::NotSentLowat,
+            numbers::TCP_SAVE_SYN => N::SaveSyn,
+            numbers::TCP_SAVED_SYN => N::SavedSyn,
+            numbers::TCP_INQ => N::Inq,
+            numbers::TCP_RTO_MAX_MS => N::RtoMax,
+            _ => return None,
+        },
+        (libc::SOL_IP, name) => match name {
+            libc::IP_TOS => N::Tos,
+            libc::IP_TTL => N::Ttl,
+            libc::IP_MTU_DISCOVER => N::MtuDiscover,
+            libc::IP_RECVERR => N::RecvErr,
+            libc::IP_MTU => N::Mtu,
+            libc::IP_FREEBIND => N::FreeBind,
+            libc::IP_TRANSPARENT => N::Transparent,
+            libc::IP_MINTTL => N::MinTtl,
+            _ => return None,
+        },
+        (libc::SOL_IPV6, name) => match name {
+            libc::IPV6_UNICAST_HOPS => N::Ttl,
+            libc::IPV6_MTU_DISCOVER => N::MtuDiscover,
+            libc::IPV6_MTU => N::Mtu,
+            libc::IPV6_RECVERR => N::RecvErr,
+            libc::IPV6_V6ONLY => N::V6Only,
+            libc::IPV6_TCLASS => N::Tos,
+            numbers::IPV6_MINHOPCOUNT => N::MinTtl,
+            numbers::IPV6_TRANSPARENT => N::Transparent,
+            numbers::IPV6_FREEBIND => N::FreeBind,
+            _ => return None,
+        },
+        _ => return None,
+    })
 }

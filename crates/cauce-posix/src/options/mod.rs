@@ -4,17 +4,14 @@
 //! has and we do not is *unsupported* by its name; one that Linux does not have either is `ENOPROTOOPT`.
 
 mod get;
+mod info;
 mod names;
+pub(crate) mod numbers;
 mod set;
 
 pub use names::option_name;
 
 use cauce_core::socket::errno::Errno;
-
-/// SO_MAX_PACING_RATE
-pub(crate) const SO_MAX_PACING_RATE: i32 = 47;
-/// TCP_NOTSENT_LOWAT
-pub(crate) const TCP_NOTSENT_LOWAT: i32 = 25;
 
 /// The answer for an option that nobody here knows: what it is called, or that there is none.
 pub(crate) fn unknown(level: i32, name: i32) -> crate::Progress {

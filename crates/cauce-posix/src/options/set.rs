@@ -1,6 +1,6 @@
 //! setsockopt(): from the bytes that a program passes to an option of the engine.
 
-use super::{SO_MAX_PACING_RATE, TCP_NOTSENT_LOWAT, unknown};
+use super::{numbers, unknown};
 use crate::{Fd, Process, Progress};
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::SocketOption;
@@ -21,13 +21,26 @@ impl Process {
             Err(error) => return error.into(),
         };
         let Some(bytes) = value else { return Errno::EFAULT.into() };
-        let mut socket = stack.socket(end.id);
         if (level, name) == (libc::SOL_TCP, libc::TCP_CONGESTION) {
-            return match algorithm(bytes) {
-                Ok(name) => socket.set_congestion(now, &name).into(),
-                Err(error) => error.into(),
+            return match bytes {
+                [] => Errno::EINVAL.into(),
+                _ => stack.socket(end.id).set_congestion(now, &text(bytes)).into(),
             };
         }
+        if (level, name) == (libc::SOL_SOCKET, libc::SO_BINDTODEVICE) {
+            let device = match text(bytes).as_str() {
+                "" => None,
+                wanted => {
+                    let mut all = stack.interfaces().iter();
+                    match all.find(|(_, config)| config.name == wanted) {
+                        Some((device, _)) => Some(device),
+                        None => return Errno::ENODEV.into(),
+                    }
+                }
+            };
+            return stack.socket(end.id).set_option(now, SocketOption::BindToDevice(device)).into();
+        }
+        let mut socket = stack.socket(end.id);
         match structure(level, name, bytes) {
             Some(Ok(option)) => return socket.set_option(now, option).into(),
             Some(Err(error)) => return error.into(),
@@ -51,14 +64,11 @@ fn int(level: i32, bytes: &[u8]) -> Option<i32> {
 }
 
 /// A name of at most 15 bytes, up to its first NUL.
-fn algorithm(bytes: &[u8]) -> Result<String, Errno> {
+fn text(bytes: &[u8]) -> String {
     const LONGEST: usize = 15;
-    if bytes.is_empty() {
-        return Err(Errno::EINVAL);
-    }
     let bytes = bytes.get(..LONGEST).unwrap_or(bytes);
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
-    core::str::from_utf8(&bytes[..end]).map(str::to_owned).map_err(|_| Errno::ENOENT)
+    String::from_utf8_lossy(&bytes[..end]).into_owned()
 }
 
 /// What an int means for the engine; `None` for options that it does not have.
@@ -73,8 +83,24 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_SOCKET, libc::SO_OOBINLINE) => SocketOption::OobInline(on),
         (libc::SOL_SOCKET, libc::SO_SNDBUF) => SocketOption::SendBuffer(value),
         (libc::SOL_SOCKET, libc::SO_RCVBUF) => SocketOption::RecvBuffer(value),
+        (libc::SOL_SOCKET, numbers::SO_SNDBUFFORCE) => SocketOption::SendBufferForce(value),
+        (libc::SOL_SOCKET, numbers::SO_RCVBUFFORCE) => SocketOption::RecvBufferForce(value),
         (libc::SOL_SOCKET, libc::SO_RCVLOWAT) => SocketOption::RecvLowat(value),
-        (libc::SOL_SOCKET, SO_MAX_PACING_RATE) => match value {
+        (libc::SOL_SOCKET, libc::SO_PRIORITY) => SocketOption::Priority(value),
+        (libc::SOL_SOCKET, libc::SO_MARK) => SocketOption::Mark(value as u32),
+        (libc::SOL_SOCKET, libc::SO_INCOMING_CPU) => SocketOption::IncomingCpu(value),
+        (libc::SOL_SOCKET, libc::SO_PEEK_OFF) => SocketOption::PeekOffset(value),
+        (libc::SOL_SOCKET, numbers::SO_ZEROCOPY) => SocketOption::ZeroCopy(value),
+        (libc::SOL_SOCKET, libc::SO_TIMESTAMP | numbers::SO_TIMESTAMP_NEW) => {
+            SocketOption::ReceiveTimestamp(on)
+        }
+        (libc::SOL_SOCKET, libc::SO_TIMESTAMPNS | numbers::SO_TIMESTAMPNS_NEW) => {
+            SocketOption::ReceiveTimestampNanos(on)
+        }
+        (libc::SOL_SOCKET, libc::SO_TIMESTAMPING | numbers::SO_TIMESTAMPING_NEW) => {
+            SocketOption::Timestamping(value as u32)
+        }
+        (libc::SOL_SOCKET, numbers::SO_MAX_PACING_RATE) => match value {
             -1 => SocketOption::MaxPacingRate(u64::MAX),
             rate => SocketOption::MaxPacingRate(u64::from(rate as u32)),
         },
@@ -90,15 +116,28 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, libc::TCP_MAXSEG) => SocketOption::MaxSegment(count),
         (libc::SOL_TCP, libc::TCP_WINDOW_CLAMP) => SocketOption::WindowClamp(count),
         (libc::SOL_TCP, libc::TCP_DEFER_ACCEPT) => SocketOption::DeferAccept(value),
-        (libc::SOL_TCP, TCP_NOTSENT_LOWAT) => SocketOption::NotSentLowat(value as u32),
+        (libc::SOL_TCP, libc::TCP_THIN_LINEAR_TIMEOUTS) => SocketOption::ThinLinearTimeouts(value),
+        (libc::SOL_TCP, libc::TCP_THIN_DUPACK) => SocketOption::ThinDupAck(value),
+        (libc::SOL_TCP, libc::TCP_TIMESTAMP) => SocketOption::TimestampClock,
+        (libc::SOL_TCP, numbers::TCP_SAVE_SYN) => SocketOption::SaveSyn(value),
+        (libc::SOL_TCP, numbers::TCP_INQ) => SocketOption::Inq(value),
+        (libc::SOL_TCP, numbers::TCP_RTO_MAX_MS) => SocketOption::RtoMax(value),
+        (libc::SOL_TCP, numbers::TCP_NOTSENT_LOWAT) => SocketOption::NotSentLowat(value as u32),
         (libc::SOL_IP, libc::IP_TTL) | (libc::SOL_IPV6, libc::IPV6_UNICAST_HOPS) => SocketOption::Ttl(value),
         (libc::SOL_IP, libc::IP_TOS) | (libc::SOL_IPV6, libc::IPV6_TCLASS) => SocketOption::Tos(value),
         (libc::SOL_IP, libc::IP_MTU_DISCOVER) | (libc::SOL_IPV6, libc::IPV6_MTU_DISCOVER) => {
             SocketOption::MtuDiscover(value)
         }
         (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => SocketOption::RecvErr(on),
-        (libc::SOL_IP, libc::IP_TRANSPARENT) => SocketOption::Transparent(on),
-        (libc::SOL_IP, libc::IP_FREEBIND) => SocketOption::FreeBind(on),
+        (libc::SOL_IP, libc::IP_TRANSPARENT) | (libc::SOL_IPV6, numbers::IPV6_TRANSPARENT) => {
+            SocketOption::Transparent(on)
+        }
+        (libc::SOL_IP, libc::IP_FREEBIND) | (libc::SOL_IPV6, numbers::IPV6_FREEBIND) => {
+            SocketOption::FreeBind(on)
+        }
+        (libc::SOL_IP, libc::IP_MINTTL) | (libc::SOL_IPV6, numbers::IPV6_MINHOPCOUNT) => {
+            SocketOption::MinTtl(value)
+        }
         (libc::SOL_IPV6, libc::IPV6_V6ONLY) => SocketOption::V6Only(on),
         _ => return None,
     })
@@ -116,16 +155,21 @@ fn structure(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption,
             }
             _ => Err(Errno::EINVAL),
         }),
-        (libc::SOL_SOCKET, libc::SO_RCVTIMEO | libc::SO_SNDTIMEO) => Some(match (long(0), long(8)) {
+        (
+            libc::SOL_SOCKET,
+            libc::SO_RCVTIMEO | libc::SO_SNDTIMEO | numbers::SO_RCVTIMEO_NEW | numbers::SO_SNDTIMEO_NEW,
+        ) => Some(match (long(0), long(8)) {
             (Some(seconds), Some(micros)) if (0..1_000_000).contains(&micros) => {
                 let span = Duration::from_secs(seconds.max(0) as u64) + Duration::from_micros(micros as u64);
-                let receive = name == libc::SO_RCVTIMEO;
+                let receive = [libc::SO_RCVTIMEO, numbers::SO_RCVTIMEO_NEW].contains(&name);
                 Ok(if receive { SocketOption::RecvTimeout(span) } else { SocketOption::SendTimeout(span) })
             }
             (Some(_), Some(_)) => Err(Errno::EDOM),
             _ => Err(Errno::EINVAL),
         }),
-        (libc::SOL_SOCKET, SO_MAX_PACING_RATE) => Some(Ok(SocketOption::MaxPacingRate(long(0)? as u64))),
+        (libc::SOL_SOCKET, numbers::SO_MAX_PACING_RATE) => {
+            Some(Ok(SocketOption::MaxPacingRate(long(0)? as u64)))
+        }
         _ => None,
     }
 }

@@ -191,7 +191,7 @@ impl Bench {
 
     /// Sends what the window allows, lost data first.
     pub fn output(&mut self) {
-        while let Some(r) = self.rec.next_retransmit(self.cc.cwnd(), u64::MAX, MSS, 44, true) {
+        while let Some(r) = self.rec.next_retransmit(self.cc.cwnd(), u64::MAX, MSS, 44, &|_| true) {
             self.resend(r);
         }
         loop {

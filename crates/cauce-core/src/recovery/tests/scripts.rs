@@ -341,7 +341,7 @@ fn smaller_mtu() {
     b.rec.mtu_reduced(500, &state, &mut env, &mut b.cc);
     b.audit();
     assert_eq!((b.rec.lost_out(), b.rec.in_flight(), b.cc.cwnd()), (4, 0, cwnd));
-    let r = b.rec.next_retransmit(cwnd, u64::MAX, 500, 44, false).unwrap();
+    let r = b.rec.next_retransmit(cwnd, u64::MAX, 500, 44, &|_| false).unwrap();
     assert_eq!((r.start, r.end, r.segments), (at(0), at(1), 2));
     b.audit();
 }
@@ -359,13 +359,13 @@ fn shrunken_window() {
     let state = fresh.state();
     let mut env = Env { now: fresh.now, settings: fresh.settings, counters: &mut fresh.counters };
     fresh.rec.mtu_reduced(900, &state, &mut env, &mut fresh.cc);
-    let head = fresh.rec.next_retransmit(10, at(0), 900, 44, false).unwrap();
+    let head = fresh.rec.next_retransmit(10, at(0), 900, 44, &|_| false).unwrap();
     assert_eq!((head.start, head.end), (at(0), at(0) + 900));
     let stamp = Default::default();
     let mut env = Env { now: fresh.now, settings: fresh.settings, counters: &mut fresh.counters };
     fresh.rec.on_retransmitted(&head, stamp, &mut env);
-    assert_eq!(fresh.rec.next_retransmit(10, at(0) + 900, 900, 44, false), None);
-    let rest = fresh.rec.next_retransmit(10, at(1), 900, 44, false).unwrap();
+    assert_eq!(fresh.rec.next_retransmit(10, at(0) + 900, 900, 44, &|_| false), None);
+    let rest = fresh.rec.next_retransmit(10, at(1), 900, 44, &|_| false).unwrap();
     assert_eq!((rest.start, rest.end), (at(0) + 900, at(1)));
 }
 
@@ -381,7 +381,7 @@ fn closed_window_is_probed() {
     assert_eq!(action, TimerAction::Retransmit);
     assert_eq!((b.rec.rto().as_duration(), b.rec.retransmits(), b.rec.backoff()), (2 * rto, 0, 0));
     assert_eq!(b.counted(Counter::TCPTimeouts), 0);
-    let head = b.rec.next_retransmit(b.cc.cwnd(), at(0), MSS, 44, false);
+    let head = b.rec.next_retransmit(b.cc.cwnd(), at(0), MSS, 44, &|_| false);
     assert_eq!(head.map(|head| (head.start, head.segments)), Some((at(0), 1)));
 }
 

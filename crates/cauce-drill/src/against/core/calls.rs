@@ -155,7 +155,6 @@ impl Core {
                 level: *level,
                 name: *name,
                 len: i32::try_from(*len).unwrap_or(i32::MAX),
-                given: Vec::new(),
             },
             Call::SetSockOpt { fd: number, level, name, value, len } => {
                 let value = value.as_ref().map(|bytes| {

@@ -1,0 +1,182 @@
+//! Control messages: what sendmsg() brings, what recvmsg() tells, and the error queue's structures
+//! (A-18, A-42, O-22).
+
+use crate::address::sockaddr;
+use crate::options::numbers::TCP_CM_INQ;
+use crate::socket_calls::seen_by;
+use crate::{Answer, Control, Memory, Outcome, Process, Receive};
+use cauce_core::socket::errno::Errno;
+use cauce_core::socket::error_queue::ErrorMessage;
+use cauce_core::socket::options::{OptionName, OptionValue};
+use cauce_core::socket::{Family, SocketId};
+use cauce_core::stack::Stack;
+use cauce_core::time::Instant;
+use std::net::{IpAddr, SocketAddr};
+
+/// Bytes of `struct cmsghdr`.
+const HEADER: usize = 16;
+/// SCM_TIMESTAMPING has the number of its option.
+const SCM_TIMESTAMPING: i32 = libc::SO_TIMESTAMPING;
+
+/// The bits of a SO_TIMESTAMPING message that sendmsg() brings. Messages of other levels are passed over, as
+/// Linux does for TCP.
+///
+/// # Errors
+/// `EINVAL` for a message of the socket's level that is unknown or too short.
+pub(crate) fn timestamping(controls: &[Control]) -> Result<Option<u32>, Errno> {
+    let mut bits = None;
+    for control in controls.iter().filter(|control| control.level == libc::SOL_SOCKET) {
+        let word = control.data.first_chunk::<4>().map(|word| u32::from_ne_bytes(*word));
+        match (control.kind, word) {
+            (libc::SO_TIMESTAMPING, Some(word)) => bits = Some(word),
+            (libc::SCM_RIGHTS | libc::SCM_CREDENTIALS, _) => {}
+            _ => return Err(Errno::EINVAL),
+        }
+    }
+    Ok(bits)
+}
+
+/// What recvmsg() tells, as far as `room` bytes of control messages go: what does not fit is cut, and said to be.
+pub(crate) fn answer(
+    mut flags: i32,
+    name: Option<SocketAddr>,
+    controls: Vec<Control>,
+    mut room: usize,
+) -> Answer {
+    let mut kept = Vec::new();
+    for mut control in controls {
+        if room < HEADER + control.data.len() {
+            flags |= libc::MSG_CTRUNC;
+        }
+        if room < HEADER {
+            break;
+        }
+        control.data.truncate(room - HEADER);
+        room = room.saturating_sub((HEADER + control.data.len()).next_multiple_of(8));
+        kept.push(control);
+    }
+    Answer::Message { flags, name, controls: kept }
+}
+
+impl Process {
+    /// The control messages of a read that has just been made.
+    pub(crate) fn controls_of_read(&mut self, stack: &mut Stack, id: SocketId) -> Vec<Control> {
+        let mut socket = stack.socket(id);
+        let mut controls = Vec::new();
+        if let Some(at) = socket.read_stamp() {
+            let mut is_on = |name| !matches!(socket.option(at, name), Ok(OptionValue::Int(0)) | Err(_));
+            let level = libc::SOL_SOCKET;
+            if is_on(OptionName::ReceiveTimestampNanos) {
+                let data = self.timespec(at).concat();
+                controls.push(Control { level, kind: libc::SO_TIMESTAMPNS, data });
+            } else if is_on(OptionName::ReceiveTimestamp) {
+                let [seconds, nanos] = self.timespec(at);
+                let micros = i64::from_ne_bytes(nanos) / 1000;
+                let data = [seconds, micros.to_ne_bytes()].concat();
+                controls.push(Control { level, kind: libc::SO_TIMESTAMP, data });
+            }
+            if is_on(OptionName::Timestamping) {
+                controls.push(self.stamps(at));
+            }
+        }
+        if let Some(left) = stack.socket(id).inq() {
+            let data = left.to_ne_bytes().to_vec();
+            controls.push(Control { level: libc::SOL_TCP, kind: TCP_CM_INQ, data });
+        }
+        controls
+    }
+
+    /// recvmsg(MSG_ERRQUEUE): the oldest message of the error queue.
+    pub(crate) fn receive_error(
+        &mut self,
+        stack: &mut Stack,
+        id: SocketId,
+        mut memory: Memory,
+        by: Receive,
+    ) -> Outcome {
+        let Some(message) = stack.socket(id).recv_error() else { return Outcome::failed(Errno::EAGAIN) };
+        let fits = message.payload.len().min(memory.len());
+        let copied = memory.copy_out(0, &message.payload[..fits]);
+        if copied < fits {
+            return Outcome::failed(Errno::EFAULT);
+        }
+        let Receive::Message { control } = by else { return Outcome::done(copied as i64) };
+        let family = self.by_socket.get(id).and_then(|object| match self.objects.get(*object)?.kind {
+            crate::object::Kind::Socket(end) => Some(end.family),
+            _ => None,
+        });
+        let family = family.unwrap_or(Family::V4);
+        let mut controls: Vec<Control> = message.timestamp.map(|at| self.stamps(at)).into_iter().collect();
+        controls.push(extended_error(family, &message));
+        let cut = if fits < message.payload.len() { libc::MSG_TRUNC } else { 0 };
+        let name = Some(seen_by(family, message.peer));
+        Outcome::with(copied as i64, answer(libc::MSG_ERRQUEUE | cut, name, controls, control))
+    }
+
+    /// SCM_TIMESTAMPING: three times, of which the first is the system's.
+    fn stamps(&self, at: Instant) -> Control {
+        let mut data = self.timespec(at).concat();
+        data.resize(48, 0);
+        Control { level: libc::SOL_SOCKET, kind: SCM_TIMESTAMPING, data }
+    }
+
+    /// Seconds and nanoseconds of the time of day.
+    fn timespec(&self, at: Instant) -> [[u8; 8]; 2] {
+        const SECOND: i128 = 1_000_000_000;
+        let nanos = self.wall + i128::from(at.as_nanos());
+        [nanos.div_euclid(SECOND), nanos.rem_euclid(SECOND)].map(|part| (part as i64).to_ne_bytes())
+    }
+}
+
+/// IP_RECVERR or IPV6_RECVERR: `struct sock_extended_err` and the offender's address.
+fn extended_error(family: Family, message: &ErrorMessage) -> Control {
+    let mut data = Vec::new();
+    data.extend(message.errno.map_or(0, Errno::number).to_ne_bytes());
+    data.extend([message.origin as u8, message.kind, message.code, 0]);
+    data.extend(message.info.to_ne_bytes());
+    data.extend(message.data.to_ne_bytes());
+    let (level, kind, unknown): (_, _, IpAddr) = match family {
+        Family::V4 => (libc::SOL_IP, libc::IP_RECVERR, [0; 4].into()),
+        Family::V6 => (libc::SOL_IPV6, libc::IPV6_RECVERR, [0; 16].into()),
+    };
+    let mut offender = sockaddr(seen_by(family, (message.offender.unwrap_or(unknown), 0).into()));
+    if message.offender.is_none() {
+        offender.fill(0);
+    }
+    data.extend(offender);
+    Control { level, kind, data }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn control(len: usize) -> Control {
+        Control { level: 1, kind: 2, data: vec![7; len] }
+    }
+
+    /// What does not fit is cut, and MSG_CTRUNC says so.
+    #[test]
+    fn room_for_control_messages_is_kept() {
+        let told = |room| match answer(0, None, vec![control(4), control(48)], room) {
+            Answer::Message { flags, controls, .. } => {
+                (flags, controls.iter().map(|control| control.data.len()).collect::<Vec<_>>())
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(told(88), (0, vec![4, 48]));
+        assert_eq!(told(87), (libc::MSG_CTRUNC, vec![4, 47]));
+        assert_eq!(told(24), (libc::MSG_CTRUNC, vec![4]));
+        assert_eq!(told(0), (libc::MSG_CTRUNC, vec![]));
+    }
+
+    #[test]
+    fn only_known_messages_are_taken() {
+        let stamp = Control { level: libc::SOL_SOCKET, kind: libc::SO_TIMESTAMPING, data: vec![2, 0, 0, 0] };
+        let other = Control { level: libc::SOL_IP, kind: 99, data: Vec::new() };
+        assert_eq!(timestamping(&[other.clone(), stamp.clone()]), Ok(Some(2)));
+        assert_eq!(timestamping(&[other]), Ok(None));
+        let short = Control { data: vec![1], ..stamp };
+        assert_eq!(timestamping(&[short]), Err(Errno::EINVAL));
+    }
+}
