@@ -6,4 +6,4 @@ mod reader;
 mod structures;
 mod worker;
 
-pub(crate) use structures::names;
+pub(crate) use structures::{names, tcp_info};

@@ -153,7 +153,7 @@ pub(super) fn sample(mut read: impl FnMut(i32, i32, usize) -> Option<Vec<u8>>) -
 }
 
 /// The fields that an older kernel does not have are 0.
-fn tcp_info(bytes: &[u8]) -> Sample {
+pub(crate) fn tcp_info(bytes: &[u8]) -> Sample {
     let mut values = Sample::new();
     let mut at = 0;
     for (name, width) in FIELDS {

@@ -56,6 +56,14 @@ pub struct Event {
     pub action_span: Span,
 }
 
+impl Event {
+    /// A command that stands between events without a time of its own.
+    pub(crate) fn at_once(command: Spanned<String>) -> Event {
+        let (span, action_span) = (command.span.clone(), command.span);
+        Event { span, time: Time::Relative(0), action: Action::Command(command.value), action_span }
+    }
+}
+
 /// When an event happens or is expected. All numbers are nanoseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Time {

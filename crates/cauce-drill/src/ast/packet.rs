@@ -126,6 +126,8 @@ pub enum TcpOption {
     Md5(Option<[u8; 16]>),
     /// `ECN e1b 1 ceb 0 e0b 1`: Accurate ECN, its counters in the order of the wire.
     AccEcn(AccEcnOrder, Vec<u32>),
+    /// `ECN ceb 1`: Accurate ECN of either order with this CE counter; the others are not looked at.
+    AccEcnCe(u32),
     /// An option that the language has no word for: kind and data. Only live packets have it.
     Other(u8, Vec<u8>),
 }

@@ -1,9 +1,7 @@
-//! Arguments in brackets and braces: option values, buffers, addresses, poll and epoll lists.
-
-use std::net::{IpAddr, SocketAddr};
+//! Arguments in brackets and braces: buffers, poll and epoll lists.
 
 use super::lower::{Lowered, Setting};
-use super::{Address, Buffer, Fd, WantedAnswer};
+use super::{Buffer, Fd, WantedAnswer};
 use crate::ast::{Expr, Field, Spanned};
 
 type Arg = Spanned<Expr>;
@@ -25,85 +23,6 @@ pub(super) fn only(fields: &[Field], known: &[&str], s: &Setting<'_>) -> Lowered
         }
     }
     Ok(())
-}
-
-/// The bytes of a socket option: `[1]`, `"cubic"`, `{onoff=1, linger=2}`, `{tv_sec=0, tv_usec=100000}`.
-pub(super) fn option_value(arg: &Arg, s: &Setting<'_>) -> Lowered<Vec<u8>> {
-    match &arg.value {
-        Expr::List(items) => {
-            let mut bytes = Vec::new();
-            for item in items {
-                bytes.extend(s.c_int(item)?.to_ne_bytes());
-            }
-            Ok(bytes)
-        }
-        Expr::Text(bytes) => Ok(bytes.clone()),
-        Expr::Struct(fields) => structure(arg, fields, s),
-        _ => s.refuse(&arg.span, "the value of a socket option is written `[N]`, \"text\" or `{…}`"),
-    }
-}
-
-fn structure(arg: &Arg, fields: &[Field], s: &Setting<'_>) -> Lowered<Vec<u8>> {
-    let pair = |names: [&[&str]; 2]| -> Lowered<Option<[i64; 2]>> {
-        let find = |names: &[&str]| names.iter().find_map(|name| member(fields, name));
-        match (find(names[0]), find(names[1])) {
-            (Some(first), Some(second)) => Ok(Some([s.number(first)?, s.number(second)?])),
-            _ => Ok(None),
-        }
-    };
-    if let Some(linger) = pair([&["onoff", "l_onoff"], &["linger", "l_linger"]])? {
-        only(fields, &["onoff", "linger", "l_onoff", "l_linger"], s)?;
-        return Ok(linger.iter().flat_map(|value| (*value as i32).to_ne_bytes()).collect());
-    }
-    if let Some(time) = pair([&["tv_sec"], &["tv_usec"]])? {
-        only(fields, &["tv_sec", "tv_usec"], s)?;
-        return Ok(time.iter().flat_map(|value| value.to_ne_bytes()).collect());
-    }
-    s.refuse(&arg.span, "known structures are {onoff=, linger=} and {tv_sec=, tv_usec=}")
-}
-
-/// An address: `...` stands for `usual`.
-pub(super) fn address(arg: &Arg, usual: Address, s: &Setting<'_>) -> Lowered<Address> {
-    match &arg.value {
-        Expr::Ellipsis => Ok(usual),
-        Expr::Symbol(name) if name == "AF_UNSPEC" => Ok(Address::Unspecified),
-        Expr::Struct(fields) => {
-            let family = match member(fields, "sa_family") {
-                Some(family) => s.number(family)?,
-                None => return s.refuse(&arg.span, "an address needs sa_family"),
-            };
-            if family == i64::from(libc::AF_UNSPEC) {
-                return Ok(Address::Unspecified);
-            }
-            literal_address(arg, fields, s)
-        }
-        _ => s.refuse(&arg.span, "an address is written `...`, AF_UNSPEC or `{sa_family=…}`"),
-    }
-}
-
-fn literal_address(arg: &Arg, fields: &[Field], s: &Setting<'_>) -> Lowered<Address> {
-    let port = member(fields, "sin_port").or_else(|| member(fields, "sin6_port"));
-    let host = member(fields, "sin_addr").or_else(|| member(fields, "sin6_addr"));
-    let (Some(port), Some(host)) = (port, host) else {
-        return s.refuse(&arg.span, "an address needs sin_port and sin_addr, or sin6_port and sin6_addr");
-    };
-    let text = match &host.value {
-        Expr::Apply(name, args) if name == "inet_addr" || name == "inet_pton" => {
-            args.iter().rev().find_map(text_of)
-        }
-        _ => text_of(host),
-    };
-    match text.and_then(|text| text.parse::<IpAddr>().ok()) {
-        Some(ip) => Ok(Address::Literal(SocketAddr::new(ip, s.int(port)?))),
-        None => s.refuse(&host.span, "an address is written inet_addr(\"192.0.2.1\")"),
-    }
-}
-
-fn text_of(arg: &Arg) -> Option<String> {
-    match &arg.value {
-        Expr::Text(bytes) => String::from_utf8(bytes.clone()).ok(),
-        _ => None,
-    }
 }
 
 /// The largest buffer that a call may be given, bytes.

@@ -1,11 +1,13 @@
 //! From a written call to a [`Call`]: each by its name, its arguments by their places.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
-use super::buffers::{address, buffers, epoll_events, option_value, poll_fds, size};
-use super::messages::{control_messages, message};
+use super::buffers::{buffers, epoll_events, poll_fds, size};
+use super::messages::{control_messages, message, sent_controls};
+use super::structures::{address, address_length, option_value, wanted_value};
 use super::symbols::{errno_of, value_of};
-use super::{Buffer, Call, ReceiveBy, SendBy, Wanted, WantedAnswer};
+use super::{Address, Buffer, Call, ReceiveBy, SendBy, Wanted, WantedAnswer};
 use crate::ast::{CallLine, Expr, Span, Spanned};
 use crate::diagnostic::{Diagnostic, Kind, Source};
 
@@ -18,6 +20,8 @@ pub(crate) struct Setting<'a> {
     pub domain: i32,
     /// True when packets are IPv6.
     pub ipv6: bool,
+    /// The peer.
+    pub remote: IpAddr,
 }
 
 pub(super) type Lowered<T> = Result<T, Box<Diagnostic>>;
@@ -45,7 +49,10 @@ impl Setting<'_> {
     fn symbol(&self, name: &str, span: &Span) -> Lowered<i64> {
         let defined = self.definitions.get(name).map(String::as_str);
         let value = match defined {
-            Some(text) => integer(text).or_else(|| value_of(text)),
+            Some(text) => text
+                .split('|')
+                .map(str::trim)
+                .try_fold(0, |all, part| Some(all | integer(part).or_else(|| value_of(part))?)),
             None => value_of(name).or(match name {
                 "CMSG_LEVEL_IP" => value_of(if self.ipv6 { "SOL_IPV6" } else { "SOL_IP" }),
                 "CMSG_TYPE_RECVERR" => value_of(if self.ipv6 { "IPV6_RECVERR" } else { "IP_RECVERR" }),
@@ -88,6 +95,12 @@ fn integer(text: &str) -> Option<i64> {
 /// Lowers `line`.
 pub(crate) fn lower(line: &CallLine, setting: &Setting<'_>) -> Lowered<(Call, Wanted)> {
     let (call, answer) = call(line, setting)?;
+    let len = match &call {
+        Call::GetSockOpt { len, .. } if line.args.last().is_some_and(|len| len.value != Expr::Ellipsis) => {
+            Some(*len)
+        }
+        _ => None,
+    };
     let result = match &line.result.value {
         Expr::Anything => None,
         _ => Some(setting.number(&line.result)?),
@@ -102,7 +115,7 @@ pub(crate) fn lower(line: &CallLine, setting: &Setting<'_>) -> Lowered<(Call, Wa
     if errno.is_some() && result != Some(-1) {
         return setting.refuse(&line.result.span, "an error goes with the result -1");
     }
-    Ok((call, Wanted { result, errno, answer }))
+    Ok((call, Wanted { result, errno, answer, len }))
 }
 
 /// The arguments, as many as the call takes.
@@ -133,30 +146,32 @@ fn buffer(base: &Arg, len: &Arg, s: &Setting<'_>) -> Lowered<Buffer> {
 fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
     let plain = |call| Ok((call, WantedAnswer::Nothing));
     match line.name.value.as_str() {
-        "socket" => {
-            let [domain, kind, protocol] = arguments(line, s)?;
-            let domain = if domain.value == Expr::Ellipsis { s.domain } else { s.int(domain)? };
-            plain(Call::Socket { domain, kind: s.int(kind)?, protocol: s.int(protocol)? })
-        }
+        "socket" => socket(line, s).and_then(plain),
         "bind" => {
-            let [fd, to, _] = arguments(line, s)?;
-            plain(Call::Bind { fd: s.int(fd)?, address: address(to, super::Address::Local, s)? })
+            let [fd, to, len] = arguments(line, s)?;
+            let address = address(to, Address::Local, s)?;
+            address_length(len, address, s)?;
+            plain(Call::Bind { fd: s.int(fd)?, address })
         }
         "listen" => {
             let [fd, backlog] = arguments(line, s)?;
             plain(Call::Listen { fd: s.int(fd)?, backlog: s.int(backlog)? })
         }
         "accept" => {
-            let [fd, _, _] = arguments(line, s)?;
+            let [fd, name, len] = arguments(line, s)?;
+            not_looked_at([name, len], s)?;
             plain(Call::Accept { fd: s.int(fd)?, flags: None })
         }
         "accept4" => {
-            let [fd, _, _, flags] = arguments(line, s)?;
+            let [fd, name, len, flags] = arguments(line, s)?;
+            not_looked_at([name, len], s)?;
             plain(Call::Accept { fd: s.int(fd)?, flags: Some(s.int(flags)?) })
         }
         "connect" => {
-            let [fd, to, _] = arguments(line, s)?;
-            plain(Call::Connect { fd: s.int(fd)?, address: address(to, super::Address::Remote, s)? })
+            let [fd, to, len] = arguments(line, s)?;
+            let address = address(to, Address::Remote, s)?;
+            address_length(len, address, s)?;
+            plain(Call::Connect { fd: s.int(fd)?, address })
         }
         "read" | "recv" | "recvfrom" | "readv" | "recvmsg" => receive(line, s),
         "write" | "send" | "sendto" | "writev" | "sendmsg" => send(line, s),
@@ -178,12 +193,16 @@ fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
         }
         "ioctl" => {
             let [fd, request, value] = arguments(line, s)?;
-            let answer = match &value.value {
-                Expr::List(items) if items.len() == 1 => WantedAnswer::Int(s.c_int(&items[0])?),
-                Expr::Ellipsis => WantedAnswer::Nothing,
+            let (argument, answer) = match &value.value {
+                Expr::List(items) if items.len() == 1 => {
+                    let value = s.c_int(&items[0])?;
+                    (Some(value), WantedAnswer::Int(value))
+                }
+                Expr::Ellipsis => (Some(0), WantedAnswer::Nothing),
+                _ if is_null(value) => (None, WantedAnswer::Nothing),
                 _ => return s.refuse(&value.span, "the int of an ioctl is written `[N]`"),
             };
-            Ok((Call::Ioctl { fd: s.int(fd)?, request: s.int(request)? }, answer))
+            Ok((Call::Ioctl { fd: s.int(fd)?, request: s.int(request)?, argument }, answer))
         }
         "getsockopt" | "setsockopt" => socket_option(line, s),
         "poll" => {
@@ -208,7 +227,7 @@ fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
             let (epoll, operation, fd) = (s.int(epoll)?, s.int(operation)?, s.int(fd)?);
             plain(Call::EpollCtl { epoll, operation, fd, events, data })
         }
-        "epoll_wait" | "epoll_pwait" => {
+        "epoll_wait" => {
             let [epoll, events, max, timeout] = arguments(line, s)?;
             let call = Call::EpollWait { epoll: s.int(epoll)?, max: s.int(max)?, timeout: s.int(timeout)? };
             Ok((call, epoll_events(events, s)?))
@@ -228,15 +247,16 @@ fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
             Ok((Call::Pipe { flags }, WantedAnswer::Pipe(s.int(read)?, s.int(write)?)))
         }
         "open" => {
-            let (path, flags) = match line.args.as_slice() {
-                [path, flags] | [path, flags, _] => (path, flags),
+            let (path, flags, mode) = match line.args.as_slice() {
+                [path, flags] => (path, flags, OWNERS_FILE),
+                [path, flags, mode] => (path, flags, octal(mode, s)?),
                 _ => return s.refuse(&line.name.span, "open takes two or three arguments"),
             };
             let Expr::Text(bytes) = &path.value else {
                 return s.refuse(&path.span, "a path is written as a string");
             };
             let path = String::from_utf8_lossy(bytes).into_owned();
-            plain(Call::Open { path, flags: s.int(flags)? })
+            plain(Call::Open { path, flags: s.int(flags)?, mode })
         }
         "sendfile" => {
             let [output, input, offset, count] = arguments(line, s)?;
@@ -253,6 +273,48 @@ fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
             Err(Box::new(Diagnostic::new(s.source, line.name.span.clone(), Kind::Unsupported, name)))
         }
         name => s.refuse(&line.name.span, format!("unknown system call `{name}`")),
+    }
+}
+
+/// A socket of a kind that is run. What must fail is passed on as it is.
+fn socket(line: &CallLine, s: &Setting<'_>) -> Lowered<Call> {
+    let [domain, kind, protocol] = arguments(line, s)?;
+    let (kind_value, protocol_value) = (s.int::<i32>(kind)?, s.int::<i32>(protocol)?);
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    if line.result.value != Expr::Integer(-1) {
+        let wrong = if kind_value & !flags != libc::SOCK_STREAM {
+            Some(kind)
+        } else if ![0, libc::IPPROTO_TCP].contains(&protocol_value) {
+            Some(protocol)
+        } else {
+            None
+        };
+        if let Some(wrong) = wrong {
+            let name = s.source.excerpt(&wrong.span);
+            return Err(Box::new(Diagnostic::new(s.source, wrong.span.clone(), Kind::Unsupported, name)));
+        }
+    }
+    let domain = if domain.value == Expr::Ellipsis { s.domain } else { s.int(domain)? };
+    Ok(Call::Socket { domain, kind: kind_value, protocol: protocol_value })
+}
+
+/// Refuses anything but `...` and NULL, which say that a call may write here.
+fn not_looked_at<const N: usize>(args: [&Arg; N], s: &Setting<'_>) -> Lowered<()> {
+    match args.into_iter().find(|arg| arg.value != Expr::Ellipsis && !is_null(arg)) {
+        Some(arg) => s.refuse(&arg.span, "this is written `...` or NULL: it is not looked at"),
+        None => Ok(()),
+    }
+}
+
+/// Permissions of a file that open() makes when the script says none.
+const OWNERS_FILE: u32 = 0o600;
+
+/// Permissions, which are octal when they start with 0 as in C.
+fn octal(mode: &Arg, s: &Setting<'_>) -> Lowered<u32> {
+    let text = s.source.excerpt(&mode.span);
+    match text.strip_prefix('0').map(|digits| u32::from_str_radix(digits, 8)) {
+        Some(Ok(mode)) => Ok(mode),
+        _ => s.int(mode),
     }
 }
 
@@ -283,7 +345,8 @@ fn receive(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
             (ReceiveBy::Recv, fd, vec![buffer(base, len, s)?], s.c_int(flags)?)
         }
         "recvfrom" => {
-            let [fd, base, len, flags, _, _] = arguments(line, s)?;
+            let [fd, base, len, flags, name, name_len] = arguments(line, s)?;
+            not_looked_at([name, name_len], s)?;
             (ReceiveBy::RecvFrom, fd, vec![buffer(base, len, s)?], s.c_int(flags)?)
         }
         "readv" => {
@@ -321,38 +384,65 @@ fn send(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
             (SendBy::Send, fd, vec![buffer(base, len, s)?], s.c_int(flags)?, None)
         }
         "sendto" => {
-            let [fd, base, len, flags, to, _] = arguments(line, s)?;
-            let to = if is_null(to) { None } else { Some(address(to, super::Address::Remote, s)?) };
+            let [fd, base, len, flags, to, to_len] = arguments(line, s)?;
+            let to = if is_null(to) { None } else { Some(address(to, Address::Remote, s)?) };
+            match to {
+                Some(to) => address_length(to_len, to, s)?,
+                None if matches!(to_len.value, Expr::Integer(0) | Expr::Ellipsis) => {}
+                None => return s.refuse(&to_len.span, "without an address the length is 0"),
+            }
             (SendBy::SendTo, fd, vec![buffer(base, len, s)?], s.c_int(flags)?, to)
         }
         "writev" => {
             let [fd, iov, count] = arguments(line, s)?;
             (SendBy::Writev, fd, buffers(iov, Some(count), s)?, 0, None)
         }
-        _ => {
-            let [fd, header, flags] = arguments(line, s)?;
-            let header = message(header, s)?;
-            (SendBy::SendMsg, fd, header.buffers, s.c_int(flags)?, None)
-        }
+        _ => return send_message(line, s),
     };
-    Ok((Call::Send { fd: s.int(fd)?, by, buffers, flags, address }, WantedAnswer::Nothing))
+    let control = Vec::new();
+    Ok((Call::Send { fd: s.int(fd)?, by, buffers, flags, address, control }, WantedAnswer::Nothing))
+}
+
+fn send_message(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
+    let [fd, header, flags] = arguments(line, s)?;
+    let message = message(header, s)?;
+    if message.flags.unwrap_or(0) != 0 {
+        return s.refuse(&header.span, "sendmsg does not read msg_flags: flags are its last argument");
+    }
+    let flags = s.c_int(flags)?;
+    // The name that the script leaves out matters only to a call that connects.
+    let connects = flags & libc::MSG_FASTOPEN != 0;
+    let address = message.name.or(connects.then_some(Address::Remote));
+    let control = match message.control {
+        Some(list) => sent_controls(list, s)?,
+        None => Vec::new(),
+    };
+    let call =
+        Call::Send { fd: s.int(fd)?, by: SendBy::SendMsg, buffers: message.buffers, flags, address, control };
+    Ok((call, WantedAnswer::Nothing))
 }
 
 fn socket_option(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
     let [fd, level, name, value, len] = arguments(line, s)?;
     let (fd, level, name) = (s.int(fd)?, s.int(level)?, s.int(name)?);
     if line.name.value == "setsockopt" {
-        let value = if is_null(value) { None } else { Some(option_value(value, s)?) };
-        return Ok((Call::SetSockOpt { fd, level, name, value, len: s.int(len)? }, WantedAnswer::Nothing));
+        let told: u32 = match &len.value {
+            Expr::Ellipsis => 0,
+            _ => s.int(len)?,
+        };
+        let value = if is_null(value) { None } else { Some(option_value(value, told as usize, s)?) };
+        let len = match (&len.value, &value) {
+            (Expr::Ellipsis, Some(bytes)) => bytes.len() as u32,
+            _ => told,
+        };
+        return Ok((Call::SetSockOpt { fd, level, name, value, len }, WantedAnswer::Nothing));
     }
     let given: usize = match &len.value {
         Expr::List(items) if items.len() == 1 => s.int(&items[0])?,
         Expr::Ellipsis => 512,
         _ => return s.refuse(&len.span, "the length is written `[4]`"),
     };
-    let answer = match &value.value {
-        Expr::Ellipsis => WantedAnswer::Nothing,
-        _ => WantedAnswer::Bytes(option_value(value, s)?),
-    };
-    Ok((Call::GetSockOpt { fd, level, name, len: given.min(65536) }, answer))
+    let null = is_null(value);
+    let answer = if null { WantedAnswer::Nothing } else { wanted_value(value, given, s)? };
+    Ok((Call::GetSockOpt { fd, level, name, len: given.min(65536), null }, answer))
 }

@@ -6,11 +6,13 @@
 mod buffers;
 mod lower;
 mod messages;
+mod structures;
 pub(crate) mod symbols;
 
 use std::net::SocketAddr;
 
 pub(crate) use lower::{Setting, lower};
+pub(crate) use messages::CONTROL_HEADER;
 
 /// A descriptor: the script's number in a lowered call, the target's own once the engine has mapped it.
 pub type Fd = i64;
@@ -120,6 +122,8 @@ pub enum Call {
         buffers: Vec<Buffer>,
         flags: i32,
         address: Option<Address>,
+        /// Control messages of sendmsg: level, type, data.
+        control: Vec<(i32, i32, Vec<u8>)>,
     },
     SendFile {
         output: Fd,
@@ -140,10 +144,11 @@ pub enum Call {
         command: i32,
         argument: Option<i32>,
     },
-    /// An ioctl that gives an int.
+    /// An ioctl on an int, which it reads or writes; `None` is a NULL pointer.
     Ioctl {
         fd: Fd,
         request: u64,
+        argument: Option<i32>,
     },
     Close {
         fd: Fd,
@@ -152,11 +157,13 @@ pub enum Call {
         fd: Fd,
         how: i32,
     },
+    /// `null` says that the value's pointer is NULL; the length is what the call is told.
     GetSockOpt {
         fd: Fd,
         level: i32,
         name: i32,
         len: usize,
+        null: bool,
     },
     /// `None` is a NULL pointer; the length is what the call is told.
     SetSockOpt {
@@ -194,6 +201,8 @@ pub enum Call {
     Open {
         path: String,
         flags: i32,
+        /// Permissions of a file that it makes.
+        mode: u32,
     },
 }
 
@@ -302,6 +311,8 @@ pub(crate) struct Wanted {
     pub result: Option<i64>,
     pub errno: Option<i32>,
     pub answer: WantedAnswer,
+    /// The length that getsockopt is given, and gives back when all of it was used.
+    pub len: Option<usize>,
 }
 
 /// What the script says about the memory that a call writes.
@@ -309,11 +320,18 @@ pub(crate) struct Wanted {
 pub(crate) enum WantedAnswer {
     Nothing,
     Bytes(Vec<u8>),
+    /// Text in a buffer that zeros may fill up.
+    Text(Vec<u8>),
+    /// Members of `struct tcp_info` by name.
+    Info(Vec<(String, i128)>),
     Int(i32),
     Poll(Vec<i16>),
     Epoll(Vec<(u32, u64)>),
     Pipe(Fd, Fd),
-    Message { flags: Option<i32>, controls: Option<Vec<WantedControl>> },
+    Message {
+        flags: Option<i32>,
+        controls: Option<Vec<WantedControl>>,
+    },
 }
 
 /// A control message that must come.
@@ -321,6 +339,8 @@ pub(crate) enum WantedAnswer {
 pub(crate) struct WantedControl {
     pub level: i32,
     pub kind: i32,
+    /// `cmsg_len`: of the header and the data.
+    pub len: Option<usize>,
     pub data: WantedData,
 }
 
@@ -329,6 +349,7 @@ pub(crate) struct WantedControl {
 pub(crate) enum WantedData {
     Any,
     Int(i32),
+    Bytes(Vec<u8>),
     /// Software timestamp, nanoseconds since the script's start.
     Time(i64),
     /// `struct sock_extended_err`: errno, origin, type, code, info, data.

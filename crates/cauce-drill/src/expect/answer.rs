@@ -1,14 +1,17 @@
 //! The result of a call against the script's.
 
 use super::Difference;
+use crate::against::tcp_info;
 use crate::call::symbols::{bits, errno_name};
-use crate::call::{Answer, Outcome, Wanted, WantedAnswer, WantedControl, WantedData};
+use crate::call::{Answer, CONTROL_HEADER, Outcome, Wanted, WantedAnswer, WantedControl, WantedData};
 
-/// What is not as wanted. `fd_matches` tells whether the result, a descriptor, may stand for the script's.
+/// What is not as wanted. `is_fd` tells that the result is a descriptor, which may stand for the script's; `strict`
+/// also wants the length that getsockopt gives back to be the one that it was given.
 pub(crate) fn differences(
     wanted: &Wanted,
     outcome: &Outcome,
     is_fd: bool,
+    strict: bool,
     tolerance: i64,
 ) -> Vec<Difference> {
     let mut found = Vec::new();
@@ -23,8 +26,14 @@ pub(crate) fn differences(
             found.push(Difference::new("result", expected, outcome.spelled()));
         }
     }
-    if found.is_empty() {
+    if found.is_empty() && outcome.errno == 0 {
         answer(&wanted.answer, &outcome.answer, tolerance, &mut found);
+        if let (Some(expected), Answer::Bytes(bytes)) = (wanted.len, &outcome.answer)
+            && strict
+            && expected != bytes.len()
+        {
+            found.push(Difference::new("length", format!("[{expected}]"), format!("[{}]", bytes.len())));
+        }
     }
     found
 }
@@ -33,6 +42,23 @@ fn answer(wanted: &WantedAnswer, came: &Answer, tolerance: i64, found: &mut Vec<
     match (wanted, came) {
         (WantedAnswer::Bytes(expected), Answer::Bytes(actual)) if expected != actual => {
             found.push(Difference::new("value", spelled(expected), spelled(actual)));
+        }
+        (WantedAnswer::Text(expected), Answer::Bytes(actual)) => {
+            let end = actual.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).escape_default().to_string();
+            let bare = expected.strip_suffix(&[0]).unwrap_or(expected);
+            if actual.get(..end) != Some(bare) && actual != expected {
+                found.push(Difference::new("value", text(expected), text(actual)));
+            }
+        }
+        (WantedAnswer::Info(expected), Answer::Bytes(actual)) => {
+            let live = tcp_info(actual);
+            for (name, wanted) in expected {
+                let value = live.iter().find(|(known, _)| known == name).map_or(0, |(_, value)| *value);
+                if value != *wanted {
+                    found.push(Difference::new(name, wanted, value));
+                }
+            }
         }
         (WantedAnswer::Int(expected), Answer::Int(actual)) if expected != actual => {
             found.push(Difference::new("value", expected, actual));
@@ -60,7 +86,10 @@ fn answer(wanted: &WantedAnswer, came: &Answer, tolerance: i64, found: &mut Vec<
                 self::controls(controls, live, tolerance, found);
             }
         }
-        _ => {}
+        (WantedAnswer::Nothing | WantedAnswer::Pipe(..), _)
+        | (WantedAnswer::Bytes(_), Answer::Bytes(_))
+        | (WantedAnswer::Int(_), Answer::Int(_)) => {}
+        _ => found.push(Difference::new("answer", "what the script says", "nothing that can be compared")),
     }
 }
 
@@ -104,6 +133,11 @@ fn controls(
             found.push(Difference::new(&name, text(wanted.level, wanted.kind), text(*level, *kind)));
             continue;
         }
+        if let Some(len) = wanted.len
+            && len != data.len() + CONTROL_HEADER
+        {
+            found.push(Difference::new(&format!("{name}, cmsg_len"), len, data.len() + CONTROL_HEADER));
+        }
         let expected = contents(&wanted.data);
         let actual = live_contents(&wanted.data, data);
         let same = match &wanted.data {
@@ -130,6 +164,7 @@ fn contents(wanted: &WantedData) -> String {
     match wanted {
         WantedData::Any => "...".to_owned(),
         WantedData::Int(value) => value.to_string(),
+        WantedData::Bytes(bytes) => spelled(bytes),
         WantedData::Time(at) => seconds(*at),
         WantedData::ExtendedError { errno, origin, kind, code, info, data } => {
             extended([*errno, u32::from(*origin), u32::from(*kind), u32::from(*code), *info, *data])
@@ -142,6 +177,7 @@ fn live_contents(wanted: &WantedData, bytes: &[u8]) -> String {
     let text = match wanted {
         WantedData::Any => Some("...".to_owned()),
         WantedData::Int(_) => word(0).map(|value| (value as i32).to_string()),
+        WantedData::Bytes(_) => Some(spelled(bytes)),
         WantedData::Time(_) => software_time(bytes).map(seconds),
         WantedData::ExtendedError { .. } => (|| {
             let byte = |at: usize| bytes.get(at).map(|byte| u32::from(*byte));

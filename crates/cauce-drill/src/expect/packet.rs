@@ -108,6 +108,9 @@ fn options(wanted: &[&TcpOption], live: &Live, rules: &Rules, found: &mut Vec<Di
                 !rules.strict || wanted_ecr == ecr
             }
             (Some(TcpOption::Md5(None)), Some(TcpOption::Md5(_))) => true,
+            (Some(TcpOption::AccEcnCe(wanted)), Some(TcpOption::AccEcn(_, counters))) => {
+                counters.get(1) == Some(wanted)
+            }
             (expected, actual) => expected == actual,
         };
         if !same {

@@ -47,6 +47,8 @@ fn parts(option: &TcpOption) -> (u8, Vec<u8>) {
             };
             (kind, counters.iter().flat_map(|counter| counter.to_be_bytes().into_iter().skip(1)).collect())
         }
+        // Never injected: the parser refuses it.
+        TcpOption::AccEcnCe(_) => (kind::ACC_ECN_1, Vec::new()),
         TcpOption::Other(kind, data) => (*kind, data.clone()),
     }
 }

@@ -77,6 +77,7 @@ pub(crate) fn option_text(option: &TcpOption) -> String {
             let counters = names.iter().zip(counters).map(|(name, counter)| format!(" {name} {counter}"));
             format!("ECN{}", counters.collect::<String>())
         }
+        TcpOption::AccEcnCe(counter) => format!("ECN ceb {counter}"),
         TcpOption::Other(kind, data) => {
             format!("option {kind} of {} bytes ({})", data.len() + 2, hexadecimal(data))
         }

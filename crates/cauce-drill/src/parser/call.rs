@@ -107,6 +107,11 @@ fn single(input: &mut Input<'_>, whole: &str, depth: usize) -> Parsed<Spanned<Ex
             }
             Expr::Integer(i64::try_from(number.value).map_err(|_| too_large(&number))?)
         }
+        // As in C, and of no more meaning than the name: `inet_pton(AF_INET6, "::1", &sin6_addr)`.
+        Some('&') => {
+            symbol(input, "&", "`&`")?;
+            Expr::Symbol(word(input, "a name after `&`")?.value)
+        }
         Some(c) if c.is_ascii_alphabetic() || c == '_' => {
             let name = word(input, "a symbol")?;
             if maybe(input, "(")? {

@@ -66,7 +66,13 @@ pub(super) fn icmp(input: &mut Input<'_>, family: IcmpFamily) -> Parsed<IcmpPack
             (TYPES_V6, "a type of ICMPv6: unreachable, packet_too_big, time_exceeded or parameter_problem")
         }
     };
-    let name = word(input, wanted)?;
+    let mut name = word(input, wanted)?;
+    if let Some(meant) = input.state.definitions.get(&name.value) {
+        name.value.clone_from(meant);
+    }
+    if ["echo", "echo_request", "echo_reply"].contains(&name.value.as_str()) {
+        return Err(Fault::unsupported(name.span, "ICMP echo"));
+    }
     let Some((_, icmp_type, codes)) = types.iter().find(|(known, ..)| *known == name.value) else {
         return Err(Fault::expected(name.span.start, wanted));
     };
@@ -99,7 +105,12 @@ fn code_by_name(input: &mut Input<'_>, codes: Codes) -> Parsed<u8> {
     if name.is_empty() || name == "mtu" {
         return Ok(0);
     }
-    let Some((_, code)) = codes.iter().find(|(known, _)| *known == name) else {
+    let meant = input.state.definitions.get(name).map_or(name, String::as_str);
+    if let Ok(code) = meant.parse() {
+        word(input, "a code")?;
+        return Ok(code);
+    }
+    let Some((_, code)) = codes.iter().find(|(known, _)| *known == meant) else {
         let known: Vec<_> = codes.iter().map(|(known, _)| *known).collect();
         let message = if known.is_empty() {
             format!("`{name}`: this type of ICMP has no codes by name")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 
 use winnow::Parser;
-use winnow::combinator::opt;
+use winnow::combinator::{alt, opt};
 use winnow::stream::{LocatingSlice, Location, Stateful, Stream};
 use winnow::token::{literal, one_of, take_until, take_while};
 
@@ -124,7 +124,8 @@ pub(crate) fn keyword(input: &mut Input<'_>, text: &'static str) -> Parsed<bool>
 /// A number without sign, decimal or hexadecimal.
 pub(crate) fn unsigned(input: &mut Input<'_>, what: &'static str) -> Parsed<Spanned<u64>> {
     let start = at(input);
-    let mut hexadecimal = opt((literal("0x"), one_of(|c: char| c.is_ascii_hexdigit())).take());
+    let mut hexadecimal =
+        opt((alt((literal("0x"), literal("0X"))), one_of(|c: char| c.is_ascii_hexdigit())).take());
     let value = if let Some(first) = hexadecimal.parse_next(input)? {
         let more: &str = take_while(0.., |c: char| c.is_ascii_hexdigit()).parse_next(input)?;
         u64::from_str_radix(&format!("{}{more}", &first[2..]), 16)
@@ -147,12 +148,32 @@ pub(crate) fn bounded(input: &mut Input<'_>, what: &'static str, max: u64) -> Pa
     Ok(number)
 }
 
+/// A number modulo 2^32: one without sign, or `-N` for what lies N before 0.
+pub(crate) fn wrapping(input: &mut Input<'_>, what: &'static str) -> Parsed<u32> {
+    let start = at(input);
+    let negative = peek(input) == Some('-');
+    if negative {
+        symbol(input, "-", what)?;
+    }
+    let number = unsigned(input, what)?;
+    let max = if negative { 1 << 31 } else { u64::from(u32::MAX) };
+    if number.value > max {
+        let sign = if negative { "at least -" } else { "at most " };
+        return Err(Fault::message(start..number.span.end, format!("{what} must be {sign}{max}")));
+    }
+    let value = number.value as u32;
+    Ok(if negative { value.wrapping_neg() } else { value })
+}
+
 /// Seconds as a decimal fraction, in nanoseconds.
 pub(crate) fn seconds(input: &mut Input<'_>) -> Parsed<i64> {
     let start = at(input);
     let whole: &str = take_while(0.., |c: char| c.is_ascii_digit()).parse_next(input)?;
-    let dotted =
-        rest(input).strip_prefix('.').is_some_and(|after| after.starts_with(|c: char| c.is_ascii_digit()));
+    let after = rest(input);
+    let dots = after.len() - after.trim_start_matches('.').len();
+    let digits = after[dots..].starts_with(|c: char| c.is_ascii_digit());
+    // `1.` is a time, and so is the `1` of `1...2`, whose dots are the ellipsis.
+    let dotted = dots == 1 && (digits || !whole.is_empty()) || dots == 4 && !whole.is_empty();
     let fraction = if dotted {
         literal(".").void().parse_next(input)?;
         take_while(0.., |c: char| c.is_ascii_digit()).parse_next(input)?
@@ -201,7 +222,16 @@ fn escape(input: &mut Input<'_>, start: usize) -> Parsed<u8> {
         Ok('n') => b'\n',
         Ok('t') => b'\t',
         Ok('r') => b'\r',
-        Ok('0') => 0,
+        Ok('a') => 7,
+        Ok('b') => 8,
+        Ok('f') => 12,
+        Ok('v') => 11,
+        Ok(first @ '0'..='7') => {
+            let more: &str = take_while(0..=2, |c: char| c.is_digit(8)).parse_next(input)?;
+            let value = u32::from_str_radix(&format!("{first}{more}"), 8).unwrap_or(u32::MAX);
+            u8::try_from(value)
+                .map_err(|_| Fault::message(start..at(input), "this octal escape is no byte"))?
+        }
         Ok(c @ ('\\' | '"' | '\'')) => c as u8,
         Ok('x') => {
             let digits: &str = take_while(1..=2, |c: char| c.is_ascii_hexdigit())

@@ -49,7 +49,7 @@ pub fn parse(source: &Source, given: &Given) -> Result<Script, Box<Diagnostic>> 
     let read = || -> Parsed<Script> {
         let known = Known { definitions: given.definitions.clone(), family: None };
         let mut input: Input<'_> = Stateful { input: LocatingSlice::new(whole), state: &known };
-        let options = opening(&mut input)?;
+        let options = opening(&mut input, whole)?;
         let version = given.ip_version.clone().or_else(|| {
             let line = options.iter().rev().find(|line| line.name.value == "ip_version")?;
             Some(line.value.as_ref()?.value.clone())
@@ -70,30 +70,30 @@ pub fn options(source: &Source) -> Result<Vec<OptionLine>, Box<Diagnostic>> {
     let read = || -> Parsed<Vec<OptionLine>> {
         let known = Known::default();
         let mut input: Input<'_> = Stateful { input: LocatingSlice::new(&*source.text), state: &known };
-        opening(&mut input)
+        opening(&mut input, &source.text)
     };
     read().map_err(|fault| Box::new(fault.into_diagnostic(source)))
 }
 
 /// What stands before the first command or event.
-fn opening(input: &mut Input<'_>) -> Parsed<Vec<OptionLine>> {
+fn opening(input: &mut Input<'_>, whole: &str) -> Parsed<Vec<OptionLine>> {
     if sees(input, "#!") {
         lexer::line(input)?;
     }
     blank(input)?;
-    option_lines(input)
+    option_lines(input, whole)
 }
 
-fn option_lines(input: &mut Input<'_>) -> Parsed<Vec<OptionLine>> {
+fn option_lines(input: &mut Input<'_>, whole: &str) -> Parsed<Vec<OptionLine>> {
     let mut lines = Vec::new();
     while sees(input, "--") {
-        lines.push(option_line(input)?);
+        lines.push(option_line(input, whole)?);
     }
     Ok(lines)
 }
 
-/// A value reaches to the next blank, or is a quoted string.
-fn option_line(input: &mut Input<'_>) -> Parsed<OptionLine> {
+/// A value reaches to the next blank or comment, or is a quoted string; a name given by -D stands for its text.
+fn option_line(input: &mut Input<'_>, whole: &str) -> Parsed<OptionLine> {
     use winnow::Parser;
     use winnow::token::{literal, take_while};
     literal("--").void().parse_next(input)?;
@@ -102,19 +102,30 @@ fn option_line(input: &mut Input<'_>) -> Parsed<OptionLine> {
     let name: Parsed<&str> = take_while(1.., is_name).parse_next(input);
     let name = name.map_err(|_| Fault::expected(start, "the name of an option"))?.to_owned();
     let name = Spanned { value: name, span: start..at(input) };
-    let value = if sees(input, "=") {
-        literal("=").void().parse_next(input)?;
-        let start = at(input);
-        let raw: &str = take_while(0.., |c: char| !c.is_whitespace()).parse_next(input)?;
+    let on_line = rest(input).trim_start_matches([' ', '\t']);
+    if !on_line.starts_with('=') {
+        blank(input)?;
+        return Ok(OptionLine { name, value: None });
+    }
+    take_while(0.., [' ', '\t']).void().parse_next(input)?;
+    literal("=").void().parse_next(input)?;
+    take_while(0.., [' ', '\t']).void().parse_next(input)?;
+    let start = at(input);
+    let (value, span) = if sees(input, "\"") {
+        let quoted = String::from_utf8_lossy(&lexer::text(input)?).into_owned();
+        (quoted, start..lexer::end_of(input, start, whole))
+    } else {
+        let word = rest(input).split(char::is_whitespace).next().unwrap_or("");
+        let len = ["//", "/*"].iter().filter_map(|comment| word.find(comment)).min().unwrap_or(word.len());
+        let raw: &str = winnow::token::take(len).parse_next(input)?;
         if raw.is_empty() {
             return Err(Fault::expected(start, "the value of the option"));
         }
-        Some(Spanned { value: raw.trim_matches('"').to_owned(), span: start..at(input) })
-    } else {
-        None
+        let span = start..at(input);
+        (input.state.definitions.get(raw).cloned().unwrap_or_else(|| raw.to_owned()), span)
     };
     blank(input)?;
-    Ok(OptionLine { name, value })
+    Ok(OptionLine { name, value: Some(Spanned { value, span }) })
 }
 
 fn body(input: &mut Input<'_>, whole: &str, options: Vec<OptionLine>) -> Parsed<Script> {
@@ -123,17 +134,20 @@ fn body(input: &mut Input<'_>, whole: &str, options: Vec<OptionLine>) -> Parsed<
         script.init = Some(command(input)?);
     }
     while !rest(input).is_empty() {
-        if peek(input) == Some('`') {
-            script.cleanup = Some(command(input)?);
-            if !rest(input).is_empty() {
-                return Err(Fault::expected(
-                    at(input),
-                    "nothing more: a command without a time ends the script",
-                ));
-            }
-            break;
+        if peek(input) != Some('`') {
+            script.events.push(event(input, whole)?);
+            continue;
         }
-        script.events.push(event(input, whole)?);
+        let command = command(input)?;
+        if rest(input).is_empty() {
+            script.cleanup = Some(command);
+        } else if script.events.is_empty() {
+            let message =
+                "only one command may stand before the first event; its text may have several lines";
+            return Err(Fault::message(command.span, message));
+        } else {
+            script.events.push(Event::at_once(command));
+        }
     }
     if script.events.is_empty() {
         return Err(Fault::expected(
@@ -183,8 +197,11 @@ fn time(input: &mut Input<'_>) -> Parsed<Time> {
     };
     let first = seconds(input).map_err(wrong)?;
     let until = |input: &mut Input<'_>| -> Parsed<i64> {
-        maybe(input, "+")?;
-        let end = seconds(input)?;
+        let counted_from_start = maybe(input, "+")? && !relative;
+        let mut end = seconds(input)?;
+        if counted_from_start {
+            end = end.saturating_add(first);
+        }
         if end < first {
             return Err(Fault::message(start..at(input), "this time ends before it starts"));
         }

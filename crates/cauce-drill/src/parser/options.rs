@@ -4,7 +4,9 @@ use winnow::Parser;
 use winnow::token::take_while;
 
 use super::fault::Fault;
-use super::lexer::{Input, Parsed, at, blank, bounded, keyword, maybe, peek, peek_word, sees, symbol, word};
+use super::lexer::{
+    Input, Parsed, at, blank, bounded, keyword, maybe, peek, peek_word, sees, symbol, word, wrapping,
+};
 use crate::ast::{AccEcnOrder, OptionList, Spanned, TcpOption};
 
 const WANTED: &str =
@@ -88,10 +90,10 @@ fn expect_word(input: &mut Input<'_>, text: &'static str) -> Parsed<()> {
 
 fn sack_blocks(input: &mut Input<'_>) -> Parsed<Vec<(u32, u32)>> {
     let mut blocks = Vec::new();
-    while blocks.is_empty() || peek(input).is_some_and(|c| c.is_ascii_digit()) {
-        let left = bounded(input, "the left edge of a SACK block", MAX_U32)?.value as u32;
+    while blocks.is_empty() || peek(input).is_some_and(|c| c.is_ascii_digit() || c == '-') {
+        let left = wrapping(input, "the left edge of a SACK block")?;
         symbol(input, ":", "`:` between the edges of a SACK block")?;
-        let right = bounded(input, "the right edge of a SACK block", MAX_U32)?.value as u32;
+        let right = wrapping(input, "the right edge of a SACK block")?;
         blocks.push((left, right));
     }
     Ok(blocks)
@@ -133,8 +135,11 @@ fn hexadecimal(input: &mut Input<'_>, max: usize) -> Parsed<Vec<u8>> {
         .collect())
 }
 
-/// The first counter decides the order; the others must follow it.
+/// The first counter decides the order; the others must follow it. `ceb` alone looks at that one only.
 fn acc_ecn(input: &mut Input<'_>) -> Parsed<TcpOption> {
+    if keyword(input, "ceb")? {
+        return Ok(TcpOption::AccEcnCe(bounded(input, "a counter of 24 bits", 0xff_ffff)?.value as u32));
+    }
     let mut order = AccEcnOrder::E1First;
     let mut counters = Vec::new();
     loop {
@@ -176,6 +181,7 @@ impl TcpOption {
             }
             TcpOption::Md5(_) => 18,
             TcpOption::AccEcn(_, counters) => 2 + 3 * counters.len(),
+            TcpOption::AccEcnCe(_) => 8,
             TcpOption::Other(_, data) => 2 + data.len(),
         }
     }

@@ -7,11 +7,13 @@ use winnow::token::take_while;
 use super::fault::Fault;
 use super::icmp::icmp;
 use super::lexer::{
-    Input, Parsed, at, blank, bounded, keyword, maybe, peek, peek_word, rest, sees, span_from, symbol,
-    unsigned, word,
+    Input, Parsed, at, blank, bounded, keyword, maybe, peek_word, rest, sees, span_from, symbol, unsigned,
+    word, wrapping,
 };
 use super::options::options;
-use crate::ast::{Direction, Ecn, IcmpFamily, IpFields, Packet, Payload, Span, Spanned, TcpPacket};
+use crate::ast::{
+    Direction, Ecn, IcmpFamily, IpFields, OptionList, Packet, Payload, Spanned, TcpOption, TcpPacket,
+};
 
 /// Names of what the language can say and this runner does not run.
 const REFUSED: [(&str, &str); 6] = [
@@ -61,19 +63,37 @@ pub(super) fn packet(input: &mut Input<'_>, whole: &str) -> Parsed<Packet> {
     } else if quoted.is_some() {
         return Err(Fault::expected(start, "`icmp` after the quoted sequence numbers"));
     } else {
-        Payload::Tcp(tcp(input, whole)?)
+        let tcp = tcp(input, whole)?;
+        if direction == Direction::In {
+            injectable(&tcp, start..span_from(input, start, whole).end)?;
+        }
+        Payload::Tcp(tcp)
     };
     Ok(Packet { direction, ip, payload })
 }
 
+/// An injected packet says all that goes on the wire.
+fn injectable(tcp: &TcpPacket, span: std::ops::Range<usize>) -> Parsed<()> {
+    let OptionList::These(options) = &tcp.options else {
+        return Err(Fault::message(span, "an injected packet needs its options written out, not `<...>`"));
+    };
+    match options.iter().find(|option| matches!(option.value, TcpOption::AccEcnCe(_))) {
+        Some(part) => Err(Fault::message(
+            part.span.clone(),
+            "an injected packet needs the counter that stands before `ceb`: `e0b N ceb N` or `e1b N ceb N`",
+        )),
+        None => Ok(()),
+    }
+}
+
 /// `[1:1001(1000)]`, and not words about the IP header.
 fn brackets_numbers(text: &str) -> bool {
-    text.trim_start_matches('[').trim_start().starts_with(|c: char| c.is_ascii_digit())
+    text.trim_start_matches('[').trim_start().starts_with(|c: char| c.is_ascii_digit() || c == '-')
 }
 
 fn bracketed_range(input: &mut Input<'_>) -> Parsed<(u32, u16)> {
     symbol(input, "[", "`[`")?;
-    let (seq, len, _) = range(input, Flags::NONE)?;
+    let (seq, len) = range(input)?;
     symbol(input, "]", "`]`")?;
     Ok((seq, len))
 }
@@ -105,9 +125,9 @@ fn tcp(input: &mut Input<'_>, whole: &str) -> Parsed<TcpPacket> {
     let ports = ports(input)?;
     let flags = flags(input)?;
     let start = at(input);
-    let (seq, len, _) = range(input, flags.value)?;
+    let (seq, len) = range(input)?;
     let seq_span = span_from(input, start, whole);
-    let ack = number_after(input, "ack", u64::from(u32::MAX))?;
+    let ack = acknowledgment(input, whole)?;
     let window = number_after(input, "win", 65535)?;
     let urgent = number_after(input, "urg", 65535)?;
     let options = options(input)?;
@@ -117,7 +137,7 @@ fn tcp(input: &mut Input<'_>, whole: &str) -> Parsed<TcpPacket> {
         seq,
         len,
         seq_span,
-        ack: ack.map(|number| Spanned { value: number.value as u32, span: number.span }),
+        ack,
         window: window.map(|number| Spanned { value: number.value as u16, span: number.span }),
         urgent: urgent.map(|number| Spanned { value: number.value as u16, span: number.span }),
         options,
@@ -128,12 +148,17 @@ fn number_after(input: &mut Input<'_>, name: &'static str, max: u64) -> Parsed<O
     if !keyword(input, name)? {
         return Ok(None);
     }
-    let what = match name {
-        "ack" => "the acknowledgment number",
-        "win" => "the window",
-        _ => "the urgent pointer",
-    };
+    let what = if name == "win" { "the window" } else { "the urgent pointer" };
     bounded(input, what, max).map(Some)
+}
+
+fn acknowledgment(input: &mut Input<'_>, whole: &str) -> Parsed<Option<Spanned<u32>>> {
+    if !keyword(input, "ack")? {
+        return Ok(None);
+    }
+    let start = at(input);
+    let value = wrapping(input, "the acknowledgment number")?;
+    Ok(Some(Spanned { value, span: span_from(input, start, whole) }))
 }
 
 /// `5000 > 8080`, told from an ACE digit by the `>` that follows.
@@ -180,29 +205,23 @@ fn flags(input: &mut Input<'_>) -> Parsed<Spanned<Flags>> {
 }
 
 /// `start:end(length)`, where the three agree.
-fn range(input: &mut Input<'_>, _flags: Flags) -> Parsed<(u32, u16, Span)> {
+fn range(input: &mut Input<'_>) -> Parsed<(u32, u16)> {
     let start = at(input);
-    let first = bounded(input, "the first sequence number", u64::from(u32::MAX))?;
+    let seq = wrapping(input, "the first sequence number")?;
     symbol(input, ":", "`:` between the sequence numbers")?;
-    let last = bounded(input, "the sequence number after the last byte", u64::from(u32::MAX))?;
+    let end = wrapping(input, "the sequence number after the last byte")?;
     symbol(input, "(", "`(` and the length")?;
     let len = unsigned(input, "the length of the payload")?;
-    let end = at(input);
+    let last = at(input);
     symbol(input, ")", "`)`")?;
     if len.value > 65535 {
         return Err(Fault::message(len.span, "the payload is longer than a packet can be (65535)"));
     }
-    let (seq, len) = (first.value as u32, len.value as u16);
-    let span = start..end + 1;
-    if seq.wrapping_add(u32::from(len)) != last.value as u32 {
-        let message = format!(
-            "these sequence numbers do not agree: {seq} and {len} bytes make {}",
-            seq.wrapping_add(u32::from(len))
-        );
-        return Err(Fault::message(span, message));
+    let len = len.value as u16;
+    let right = seq.wrapping_add(u32::from(len));
+    if right != end {
+        let message = format!("these sequence numbers do not agree: {seq} and {len} bytes make {right}");
+        return Err(Fault::message(start..last + 1, message));
     }
-    if let Some('|') = peek(input) {
-        return Err(Fault::expected(at(input), "`ack`, `win`, `urg`, `<` and options, or the next event"));
-    }
-    Ok((seq, len, span))
+    Ok((seq, len))
 }

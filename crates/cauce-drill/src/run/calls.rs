@@ -104,7 +104,11 @@ impl<'c> Run<'c, '_> {
                 return Ok(());
             }
         }
-        let mut found = answer::differences(wanted, outcome, call.returns_fd(), *tolerance);
+        let mut found =
+            answer::differences(wanted, outcome, call.returns_fd(), self.checked.settings.strict, *tolerance);
+        if self.checked.settings.strict {
+            self.numbers(call, wanted, outcome, &mut found);
+        }
         let usual = self.target.tolerance();
         if let Some(end) = due.end
             && let slack = clock_tolerance(&self.checked.settings, usual, end - due.from).max(*tolerance)
@@ -125,6 +129,23 @@ impl<'c> Run<'c, '_> {
         }
         self.after_call(call, wanted, outcome);
         Ok(())
+    }
+
+    /// The script's own numbers for new descriptors must be those that POSIX gives: the lowest that is free, after
+    /// the three that every process has.
+    fn numbers(&self, call: &Call, wanted: &Wanted, outcome: &Outcome, found: &mut Vec<Difference>) {
+        let given = match (&wanted.answer, wanted.result) {
+            _ if outcome.result < 0 => Vec::new(),
+            (WantedAnswer::Pipe(read, write), _) => vec![*read, *write],
+            (_, Some(fd)) if call.returns_fd() => vec![fd],
+            _ => Vec::new(),
+        };
+        let free = (3..).filter(|fd| !self.fds.contains_key(fd));
+        for (fd, lowest) in given.into_iter().zip(free) {
+            if fd != lowest {
+                found.push(Difference::new("descriptor", fd, lowest));
+            }
+        }
     }
 
     /// Takes over new descriptors and forgets closed ones.

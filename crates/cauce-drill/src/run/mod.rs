@@ -50,6 +50,7 @@ impl Checked {
             definitions: &settings.definitions,
             domain: if settings.ip == IpMode::V4 { libc::AF_INET } else { libc::AF_INET6 },
             ipv6: settings.ipv6(),
+            remote: settings.remote,
         };
         let lowered = script.events.iter().map(|event| match &event.action {
             Action::Call(line) => call::lower(line, &setting).map(Some),
@@ -184,17 +185,22 @@ impl<'c> Run<'c, '_> {
 
     fn event(&mut self, event: &'c Event, call: Option<&'c (Call, Wanted)>) -> Ran<()> {
         let injected = matches!(&event.action, Action::Packet(p) if p.direction == crate::ast::Direction::In);
-        if call.is_some() {
-            self.settle_blocked()?;
-        }
         let base = match self.before {
             None => 0,
             Some(before) if before.injected && injected => before.due,
             Some(_) => self.target.now(),
         };
-        let due = Due::of(event.time, base);
-        let gap = due.from - self.before.map_or(0, |before| before.due);
-        let tolerance = tolerance(&self.checked.settings, self.target.tolerance(), gap);
+        let mut due = Due::of(event.time, base);
+        if call.is_some() && self.blocked.is_some() {
+            // One call at a time: this one waits for the call before it. Its time counts from the moment in which
+            // that one fell asleep; where it would then be over already, from the moment in which it returned.
+            self.settle_blocked()?;
+            let now = self.target.now();
+            if !due.allows(now.max(due.from), self.tolerated(due)) {
+                due = Due::of(event.time, now);
+            }
+        }
+        let tolerance = self.tolerated(due);
         match &event.action {
             Action::Packet(packet) => match &packet.payload {
                 Payload::Tcp(tcp) if injected => {
@@ -227,6 +233,12 @@ impl<'c> Run<'c, '_> {
         }
         self.before = Some(Before { due: due.from, injected });
         Ok(())
+    }
+
+    /// How far from its time an event that is due then may be.
+    fn tolerated(&self, due: Due) -> i64 {
+        let gap = due.from - self.before.map_or(0, |before| before.due);
+        tolerance(&self.checked.settings, self.target.tolerance(), gap)
     }
 
     /// Lets time pass until the event is due.

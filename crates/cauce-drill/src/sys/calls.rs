@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::ptr;
 
 use super::last_errno;
-use super::messages::{self, Iovecs};
+use super::messages::{self, Control, Iovecs};
 use crate::call::{Address, Answer, Buffer, Call, Fd, Outcome, ReceiveBy, SendBy};
 
 /// What the ellipsis stands for in addresses.
@@ -92,8 +92,9 @@ pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
             outcome(i64::from(unsafe { libc::connect(*fd as i32, name.bytes.as_ptr().cast(), name.len) }))
         }
         Call::Receive { fd, by, buffers, flags, control } => receive(*fd, *by, buffers, *flags, *control),
-        Call::Send { fd, by, buffers, flags, address } => {
-            send(*fd, *by, buffers, *flags, address.map(|address| sockaddr(address, names)))
+        Call::Send { fd, by, buffers, flags, address, control } => {
+            let to = address.map(|address| sockaddr(address, names));
+            send(*fd, *by, buffers, *flags, to, control)
         }
         Call::SendFile { output, input, offset, count } => {
             let mut at = offset.unwrap_or(0);
@@ -112,17 +113,25 @@ pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
             // SAFETY: the commands that scripts use take an int or nothing.
             outcome(i64::from(unsafe { libc::fcntl(*fd as i32, *command, argument.unwrap_or(0)) }))
         }
-        Call::Ioctl { fd, request } => {
-            let mut value = 0i32;
-            // SAFETY: the requests that scripts use write one int.
-            let result = unsafe { libc::ioctl(*fd as i32, *request as libc::c_ulong, &raw mut value) };
+        Call::Ioctl { fd, request, argument } => {
+            let mut value = argument.unwrap_or(0);
+            let place = if argument.is_some() { &raw mut value } else { ptr::null_mut() };
+            // SAFETY: NULL, which gives EFAULT, or one int, which is what the requests of scripts read and write.
+            let result = unsafe { libc::ioctl(*fd as i32, *request as libc::c_ulong, place) };
             answered(i64::from(result), || Answer::Int(value))
         }
         // SAFETY: descriptors of scripts are owned by nobody else in this process.
         Call::Close { fd } => outcome(i64::from(unsafe { libc::close(*fd as i32) })),
         // SAFETY: no pointers.
         Call::Shutdown { fd, how } => outcome(i64::from(unsafe { libc::shutdown(*fd as i32, *how) })),
-        Call::GetSockOpt { fd, level, name, len } => get_option(*fd, *level, *name, *len),
+        Call::GetSockOpt { fd, level, name, len, null: true } => {
+            let mut len = *len as u32;
+            // SAFETY: a NULL value gives EFAULT; the length is a local that lives on.
+            let result =
+                unsafe { libc::getsockopt(*fd as i32, *level, *name, ptr::null_mut(), &raw mut len) };
+            outcome(i64::from(result))
+        }
+        Call::GetSockOpt { fd, level, name, len, null: false } => get_option(*fd, *level, *name, *len),
         Call::SetSockOpt { fd, level, name, value, len } => {
             let mut value = value.clone();
             if let Some(bytes) = &mut value {
@@ -150,10 +159,10 @@ pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
             let result = unsafe { libc::pipe2(ends.as_mut_ptr(), flags.unwrap_or(0) | libc::O_CLOEXEC) };
             answered(i64::from(result), || Answer::Pipe(i64::from(ends[0]), i64::from(ends[1])))
         }
-        Call::Open { path, flags } => {
+        Call::Open { path, flags, mode } => {
             let Ok(path) = CString::new(path.as_str()) else { return Outcome::failed(libc::EINVAL) };
             // SAFETY: a C string that lives on; the mode counts only with O_CREAT.
-            outcome(i64::from(unsafe { libc::open(path.as_ptr(), *flags | libc::O_CLOEXEC, 0o600) }))
+            outcome(i64::from(unsafe { libc::open(path.as_ptr(), *flags | libc::O_CLOEXEC, *mode) }))
         }
     }
 }
@@ -189,10 +198,18 @@ fn receive(fd: Fd, by: ReceiveBy, buffers: &[Buffer], flags: i32, control: usize
     outcome(received as i64)
 }
 
-fn send(fd: Fd, by: SendBy, buffers: &[Buffer], flags: i32, to: Option<Sockaddr>) -> Outcome {
+fn send(
+    fd: Fd,
+    by: SendBy,
+    buffers: &[Buffer],
+    flags: i32,
+    to: Option<Sockaddr>,
+    control: &[Control],
+) -> Outcome {
     let fd = fd as i32;
     if by == SendBy::SendMsg {
-        return messages::send(fd, buffers, flags);
+        let to = to.as_ref().map(|to| to.bytes.get(..to.len as usize).unwrap_or(&to.bytes));
+        return messages::send(fd, buffers, flags, to, control);
     }
     let iovecs = Iovecs::new(buffers);
     let (base, len) = iovecs.first();

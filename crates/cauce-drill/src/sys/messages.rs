@@ -3,7 +3,7 @@
 use std::ptr;
 
 use super::last_errno;
-use crate::call::{Answer, Buffer, Outcome};
+use crate::call::{Answer, Buffer, CONTROL_HEADER, Outcome};
 
 /// Memory for buffers, and the iovecs over it. The memory outlives the iovecs by construction.
 pub(super) struct Iovecs {
@@ -47,13 +47,46 @@ fn header(iovecs: &mut Iovecs) -> libc::msghdr {
     }
 }
 
-/// sendmsg.
-pub(super) fn send(fd: i32, buffers: &[Buffer], flags: i32) -> Outcome {
+/// A control message: level, type, data.
+pub(super) type Control = (i32, i32, Vec<u8>);
+
+/// sendmsg, to an address and with control messages if there are any.
+pub(super) fn send(
+    fd: i32,
+    buffers: &[Buffer],
+    flags: i32,
+    to: Option<&[u8]>,
+    control: &[Control],
+) -> Outcome {
     let mut iovecs = Iovecs::new(buffers);
-    let message = header(&mut iovecs);
-    // SAFETY: the header points to iovecs that live on; their memory is owned or NULL, which gives EFAULT.
+    let mut message = header(&mut iovecs);
+    let mut name = to.map(<[u8]>::to_vec).unwrap_or_default();
+    if !name.is_empty() {
+        message.msg_name = name.as_mut_ptr().cast();
+        message.msg_namelen = name.len() as u32;
+    }
+    let mut room = control_bytes(control);
+    if !room.is_empty() {
+        message.msg_control = room.as_mut_ptr().cast();
+        message.msg_controllen = room.len() * 8;
+    }
+    // SAFETY: the header points to iovecs, a name and control messages that live on and are as long as it says;
+    // the iovecs' memory is owned or NULL, which gives EFAULT.
     let sent = unsafe { libc::sendmsg(fd, &message, flags) };
     if sent < 0 { Outcome::failed(last_errno()) } else { Outcome::done(sent as i64) }
+}
+
+/// Control messages one after the other, in words, for they are aligned as size_t is.
+fn control_bytes(control: &[Control]) -> Vec<u64> {
+    let mut bytes = Vec::new();
+    for (level, kind, data) in control {
+        bytes.extend((CONTROL_HEADER as u64 + data.len() as u64).to_ne_bytes());
+        bytes.extend(level.to_ne_bytes());
+        bytes.extend(kind.to_ne_bytes());
+        bytes.extend(data);
+        bytes.resize(bytes.len().next_multiple_of(8), 0);
+    }
+    bytes.chunks_exact(8).filter_map(|word| Some(u64::from_ne_bytes(word.try_into().ok()?))).collect()
 }
 
 /// recvmsg, with room for `control` bytes of control messages.
