@@ -30,6 +30,11 @@ impl Due {
         }
     }
 
+    /// How far `at` lies behind the moment or the range; before it the number is negative.
+    pub fn late(&self, at: i64) -> i64 {
+        at - at.clamp(self.from.min(self.to), self.to)
+    }
+
     /// True when `at` is within `tolerance` of the moment or the range.
     pub fn allows(&self, at: i64, tolerance: i64) -> bool {
         self.any || (at >= self.from.saturating_sub(tolerance) && at <= self.to.saturating_add(tolerance))

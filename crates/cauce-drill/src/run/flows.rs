@@ -41,10 +41,14 @@ pub(crate) struct Flow {
     values: BTreeMap<u32, u32>,
     /// The first TSval: the script's, the live one.
     pub first_value: Option<(u32, u32)>,
+    /// The packet with the first TSval came exactly when it was due.
+    pub first_on_time: bool,
     /// Packets that came while another connection's was awaited.
     pub pending: VecDeque<Live>,
     /// What the stack has acknowledged last: where a reset would be accepted.
     pub last_ack: Option<u32>,
+    /// connect() was called again: the next SYN may begin a new connection in the place of this one.
+    again: bool,
 }
 
 impl Flow {
@@ -58,9 +62,19 @@ impl Flow {
             isn: None,
             values: BTreeMap::new(),
             first_value: None,
+            first_on_time: true,
             pending: VecDeque::new(),
             last_ack: None,
+            again: false,
         }
+    }
+
+    /// A live SYN begins a new connection of the same socket: numbers and timestamps start anew.
+    fn renew(&mut self, local_port: u16) {
+        (self.origin, self.local_port, self.again) = (Origin::Active, Some(local_port), false);
+        (self.isn, self.first_value, self.last_ack) = (None, None, None);
+        self.first_on_time = true;
+        self.values.clear();
     }
 
     /// A number of the stack's sequence space, from live to the script's.
@@ -148,10 +162,11 @@ impl Flows {
     }
 
     pub fn connect(&mut self, fd: Fd, port: u16) {
-        if let Some(flow) = self.of_fd(fd)
-            && flow.origin == Origin::Fresh
-        {
+        let Some(flow) = self.of_fd(fd) else { return };
+        if flow.origin == Origin::Fresh {
             (flow.origin, flow.remote_port) = (Origin::Active, Some(port));
+        } else if flow.remote_port == Some(port) {
+            flow.again = true;
         }
     }
 
@@ -231,6 +246,18 @@ impl Flows {
                     && flow.remote_port == Some(live.dst_port)
             })
         };
+        let begins = live.flags.contains(Flags::SYN) && !live.flags.contains(Flags::ACK);
+        let renewed = |known: Option<usize>| {
+            let same_place = |flow: &Flow| known.is_none() && flow.remote_port == Some(live.dst_port);
+            let is_new = |flow: &Flow| flow.isn.is_some_and(|(_, isn)| isn != live.seq);
+            self.all.iter().enumerate().rposition(|(index, flow)| {
+                flow.again && begins && (same_place(flow) || known == Some(index) && is_new(flow))
+            })
+        };
+        if let Some(index) = renewed(known) {
+            self.all[index].renew(live.src_port);
+            return Some(index);
+        }
         let index = known.or_else(fresh)?;
         self.all[index].local_port = Some(live.src_port);
         Some(index)

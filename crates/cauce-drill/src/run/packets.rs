@@ -3,10 +3,12 @@
 use cauce_wire::Flags;
 
 use super::clock::Due;
+use super::flows::Flow;
 use super::{PATIENCE, Ran, Run};
 use crate::ast::{Direction, Event, IcmpPacket, IpFields, OptionList, Packet, TcpOption, TcpPacket};
 use crate::expect::{Difference, Merged, Rules, answer::seconds, differences, table};
 use crate::packet::{Live, Segment, Shown, encode_options, icmp_error, tcp_packet};
+use crate::settings::Settings;
 
 /// What TSval is checked with under `--strict` when the script sets no tick: Linux counts milliseconds.
 const USUAL_TICK: i64 = 1_000_000;
@@ -19,12 +21,8 @@ impl Run<'_, '_> {
         let Some(index) = self.flows.of_script(tcp, Direction::In, settings.bind_port) else {
             return Err(self.failed(&event.span, "there is no socket that this packet could go to"));
         };
-        let options = match &tcp.options {
-            OptionList::These(options) => options,
-            OptionList::Any => {
-                return Err(self.failed(&event.span, "an injected packet needs its options written out"));
-            }
-        };
+        // The parser refuses `<...>` here.
+        let OptionList::These(options) = &tcp.options else { return Ok(()) };
         let flow = self.flows.get(index);
         let mut live = Vec::new();
         for option in options {
@@ -209,14 +207,8 @@ impl Run<'_, '_> {
         let settings = &self.checked.settings;
         let (live, flow) = (&merged.whole, self.flows.get(index));
         let wanted_val = script_timestamps(tcp).map(|(val, _)| val);
-        let tick = settings.timestamp_tick.or(settings.strict.then_some(USUAL_TICK));
-        let expected_val = match (tick, wanted_val, flow.first_value) {
-            (Some(tick), Some(val), Some((script, live))) => {
-                let slack = u32::try_from(tolerance / tick + 1).unwrap_or(u32::MAX);
-                Some((val.wrapping_sub(script).wrapping_add(live), slack))
-            }
-            _ => None,
-        };
+        let expected_val =
+            wanted_val.and_then(|val| expected_value(settings, flow, val, live.at, (due, tolerance)));
         let rules = Rules {
             ipv6: settings.ipv6(),
             strict: settings.strict,
@@ -229,6 +221,7 @@ impl Run<'_, '_> {
             found.push(Difference::new("time", allowed, seconds(live.at)));
         }
         if let (Some(script), Some((val, _))) = (wanted_val, live.timestamps()) {
+            flow.first_on_time &= flow.first_value.is_some() || due.late(live.at) == 0 && !due.any;
             flow.saw_value(script, val);
         }
         if live.flags.contains(Flags::ACK) {
@@ -352,6 +345,31 @@ fn script_timestamps(tcp: &TcpPacket) -> Option<(u32, u32)> {
         TcpOption::Timestamps { val, ecr } => Some((val, ecr)),
         _ => None,
     })
+}
+
+/// The live TSval that stands for the script's `val`, and how many ticks it may be off; `None` when it is not
+/// checked. Strictly it may be off only by what the packet itself, or the connection's first one, was late.
+fn expected_value(
+    settings: &Settings,
+    flow: &Flow,
+    val: u32,
+    at: i64,
+    (due, tolerance): (Due, i64),
+) -> Option<(u32, u32)> {
+    let (script, first) = flow.first_value?;
+    let live = val.wrapping_sub(script).wrapping_add(first);
+    if !settings.strict {
+        let tick = settings.timestamp_tick?;
+        return Some((live, u32::try_from(tolerance / tick + 1).unwrap_or(u32::MAX)));
+    }
+    if due.any {
+        return None;
+    }
+    let tick = settings.timestamp_tick.unwrap_or(USUAL_TICK);
+    let late = due.late(at);
+    let exact = flow.first_on_time && late == 0 && due.from == due.to;
+    let slack = if exact { 0 } else { (due.to - due.from) / tick + 2 };
+    Some((live.wrapping_add(late.div_euclid(tick) as u32), u32::try_from(slack).unwrap_or(u32::MAX)))
 }
 
 /// The moment or range of `due` in seconds.
