@@ -64,11 +64,17 @@ fn memory(buffers: &[Buffer]) -> posix::Memory {
 impl Core {
     /// Makes the call.
     pub(super) fn call(&mut self, call: &Call) -> Result<Progress, TargetError> {
-        if let Call::Open { path, flags } = call {
+        if let Call::Open { path, flags, .. } = call {
             return self.open(path, *flags);
         }
+        // What the kernel would write through the pointer goes nowhere.
+        let nowhere =
+            matches!(call, Call::GetSockOpt { null: true, .. } | Call::Ioctl { argument: None, .. });
         let call = self.of_script(call);
         match self.process.call(&mut self.stack, self.now, call) {
+            posix::Progress::Done(outcome) if nowhere && outcome.result.is_ok() => {
+                Ok(Progress::Done(Outcome::failed(libc::EFAULT)))
+            }
             posix::Progress::Done(outcome) => Ok(Progress::Done(outcome_of(outcome))),
             posix::Progress::Sleeps(id) => {
                 self.sleeper = Some(id);
@@ -119,12 +125,19 @@ impl Core {
                     ReceiveBy::RecvMsg => posix::Receive::Message { control: *control },
                 },
             },
-            Call::Send { fd: number, buffers, flags, address, .. } => posix::Call::Send {
+            Call::Send { fd: number, buffers, flags, address, control, .. } => posix::Call::Send {
                 fd: fd(*number),
                 memory: memory(buffers),
                 flags: *flags,
                 to: address.map(|address| self.address(address)),
-                controls: Vec::new(),
+                controls: control
+                    .iter()
+                    .map(|(level, kind, data)| posix::Control {
+                        level: *level,
+                        kind: *kind,
+                        data: data.clone(),
+                    })
+                    .collect(),
             },
             Call::SendFile { output, input, offset, count } => posix::Call::SendFile {
                 output: fd(*output),
@@ -145,12 +158,12 @@ impl Core {
                 command: *command,
                 argument: i64::from(argument.unwrap_or(0)),
             },
-            Call::Ioctl { fd: number, request } => {
-                posix::Call::Ioctl { fd: fd(*number), request: *request, argument: 0 }
+            Call::Ioctl { fd: number, request, argument } => {
+                posix::Call::Ioctl { fd: fd(*number), request: *request, argument: argument.unwrap_or(0) }
             }
             Call::Close { fd: number } => posix::Call::Close { fd: fd(*number) },
             Call::Shutdown { fd: number, how } => posix::Call::Shutdown { fd: fd(*number), how: *how },
-            Call::GetSockOpt { fd: number, level, name, len } => posix::Call::GetOption {
+            Call::GetSockOpt { fd: number, level, name, len, .. } => posix::Call::GetOption {
                 fd: fd(*number),
                 level: *level,
                 name: *name,
