@@ -93,9 +93,12 @@ impl Flow {
         self.first_value.get_or_insert((script, live));
     }
 
-    /// The live TSecr for the script's.
-    pub fn echo(&self, script: u32) -> Option<u32> {
-        self.values.get(&script).copied().or((script == 0).then_some(0))
+    /// The live TSecr for the script's: one that was seen as TSval, and with `scaled` also one that lies as far from
+    /// the first.
+    pub fn echo(&self, script: u32, scaled: bool) -> Option<u32> {
+        let known = self.values.get(&script).copied().or((script == 0).then_some(0));
+        let first = self.first_value.filter(|_| scaled);
+        known.or_else(|| first.map(|(first, live)| script.wrapping_sub(first).wrapping_add(live)))
     }
 
     /// The script's TSval for a live one, as far as it is known.

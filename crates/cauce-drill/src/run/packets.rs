@@ -27,7 +27,7 @@ impl Run<'_, '_> {
         let mut live = Vec::new();
         for option in options {
             live.push(match &option.value {
-                TcpOption::Timestamps { val, ecr } => match flow.echo(*ecr) {
+                TcpOption::Timestamps { val, ecr } => match flow.echo(*ecr, settings.scaled_echoes) {
                     Some(ecr) => TcpOption::Timestamps { val: *val, ecr },
                     None => {
                         let title =
@@ -366,10 +366,11 @@ fn expected_value(
         return None;
     }
     let tick = settings.timestamp_tick.unwrap_or(USUAL_TICK);
-    let late = due.late(at);
-    let exact = flow.first_on_time && late == 0 && due.from == due.to;
+    // Only virtual time is exact to the nanosecond, and its ticks begin with the script.
+    let late = at.div_euclid(tick) - (at - due.late(at)).div_euclid(tick);
+    let exact = flow.first_on_time && due.from == due.to;
     let slack = if exact { 0 } else { (due.to - due.from) / tick + 2 };
-    Some((live.wrapping_add(late.div_euclid(tick) as u32), u32::try_from(slack).unwrap_or(u32::MAX)))
+    Some((live.wrapping_add(late as u32), u32::try_from(slack).unwrap_or(u32::MAX)))
 }
 
 /// The moment or range of `due` in seconds.
