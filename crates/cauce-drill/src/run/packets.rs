@@ -182,8 +182,8 @@ impl Run<'_, '_> {
         }
         let mut merged = Merged::new(first);
         let wanted_len = usize::from(tcp.len);
-        while !self.checked.settings.strict_segments && merged.whole.len > 0 && merged.whole.len < wanted_len
-        {
+        let begins = self.flows.get(index).to_script(merged.whole.seq) == tcp.seq && merged.whole.len > 0;
+        while begins && !self.checked.settings.strict_segments && merged.whole.len < wanted_len {
             let Some(next) = self.next_of(event, index, deadline)? else { break };
             if let Err(why) = merged.push(&next) {
                 let came = self.shown(index, &merged.whole);
