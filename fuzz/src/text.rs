@@ -1,7 +1,7 @@
 //! Text that people write: segment lines, settings, packetdrill scripts.
 
 use cauce_core::sysctl::{Caller, Sysctls};
-use cauce_drill::{Source, parser};
+use cauce_drill::{Against, Options, Source, check};
 use cauce_wire::{IpVersion, literal};
 use std::net::SocketAddr;
 
@@ -46,13 +46,18 @@ pub fn sysctl(bytes: &[u8]) {
     }
 }
 
-/// A script is read, or refused with a diagnostic that can be shown.
+/// A script is read, its options and calls are understood, or it is refused with a diagnostic that can be shown.
 pub fn drill(bytes: &[u8]) {
     let source = Source::new("fuzz.pkt", &String::from_utf8_lossy(bytes));
-    for version in ["ipv4", "ipv6"] {
-        let given = parser::Given { ip_version: Some(version.into()), ..parser::Given::default() };
-        if let Err(diagnostic) = parser::parse(&source, &given) {
-            assert!(!diagnostic.to_string().is_empty());
+    for version in [None, Some("ipv4"), Some("ipv6"), Some("ipv4-mapped-ipv6")] {
+        let mut options = Options::new(Vec::new(), Against::Core);
+        options.definitions.insert("TFO_COOKIE".into(), "de4f234f0f433a55".into());
+        options.definitions.insert("CODE".into(), "host_unreachable".into());
+        let version = version.map(|version| ("ip_version".to_owned(), Some(version.to_owned())));
+        options.overrides.extend(version);
+        match check(source.clone(), &options) {
+            Ok(checked) => assert!(checked.settings().mtu >= 68),
+            Err(diagnostic) => assert!(!diagnostic.to_string().is_empty()),
         }
     }
 }
