@@ -1,12 +1,13 @@
 //! The command line.
 
-use crate::{completions, demo, man, nc, up};
+use crate::{completions, demo, drill, man, nc, up};
 use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
   cauce demo                            a file both ways over an emulated path, no privileges needed
   cauce demo --loss 5% --reorder 10%    the same over a bad path
+  cauce drill scripts/                  packetdrill scripts against our stack, in virtual time
   sudo cauce up --tun cauce0 --host 10.9.0.1/24 --addr 10.9.0.2 --serve .
                                         curl http://10.9.0.2/ then lists this directory
   sudo cauce nc --tun cauce0 --host 10.9.0.1/24 --addr 10.9.0.2 10.9.0.1 22
@@ -30,6 +31,8 @@ pub struct Cli {
 pub enum Command {
     /// Move a file both ways over an emulated path, in virtual time.
     Demo(Box<demo::Args>),
+    /// Run scripts in the packetdrill language, against our stack in virtual time or against the kernel.
+    Drill(Box<drill::Args>),
     /// Run a stack on a TUN device or an Ethernet interface, with services for the programs of this host.
     Up(Box<up::Args>),
     /// Copy stdin to a peer and what it sends to stdout, on a stack of its own.

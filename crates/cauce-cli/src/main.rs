@@ -6,6 +6,7 @@
 mod cli;
 mod completions;
 mod demo;
+mod drill;
 mod man;
 mod nc;
 mod network;
@@ -19,15 +20,17 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    let done = |()| ExitCode::SUCCESS;
     let result = match Cli::parse().command {
-        Command::Demo(args) => demo::run(&args),
-        Command::Up(args) => up::run(&args),
-        Command::Nc(args) => nc::run(&args),
-        Command::Completions(args) => completions::run(&args),
-        Command::Man(args) => man::run(&args),
+        Command::Demo(args) => demo::run(&args).map(done),
+        Command::Drill(args) => drill::run(&args),
+        Command::Up(args) => up::run(&args).map(done),
+        Command::Nc(args) => nc::run(&args).map(done),
+        Command::Completions(args) => completions::run(&args).map(done),
+        Command::Man(args) => man::run(&args).map(done),
     };
     match result {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(error) => {
             eprintln!("cauce: {error:#}");
             ExitCode::FAILURE

@@ -124,12 +124,28 @@ impl Diagnostic {
         self
     }
 
+    /// The same with one more note, before those that it has.
+    pub fn first_note(mut self, note: impl Into<String>) -> Diagnostic {
+        self.notes.insert(0, note.into());
+        self
+    }
+
     /// `path:line:column`, or nothing without a source.
     pub fn place(&self) -> Option<String> {
         let source = self.source.as_ref()?;
         let (line, column) = source.place(self.span.start);
         Some(format!("{}:{line}:{column}", source.path))
     }
+}
+
+/// Below this likeness, names are different names.
+const ALIKE: f64 = 0.8;
+
+/// The end of a sentence that names the one of `known` that was perhaps meant; empty when none is like `name`.
+pub(crate) fn similar<'k>(name: &str, known: impl Iterator<Item = &'k str>) -> String {
+    let likeness = known.map(|known| (strsim::jaro_winkler(known, name), known));
+    let best = likeness.filter(|(likeness, _)| *likeness > ALIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, known)| format!("; `{known}` is similar")).unwrap_or_default()
 }
 
 /// The bytes that the caret marks: inside the text, on character boundaries, at least one byte where there is one.

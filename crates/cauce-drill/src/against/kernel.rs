@@ -69,6 +69,29 @@ pub fn assert_cubic() -> Result<(), String> {
     ))
 }
 
+/// Checks everything that scripts need before any of them runs: the privilege for a network namespace, TUN
+/// devices, `ip`, and cubic.
+///
+/// # Errors
+/// A sentence that names what is missing and how to get it.
+pub fn ready() -> Result<(), String> {
+    Command::new("ip")
+        .arg("-V")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .map_err(|error| format!("`ip` cannot be started ({error}); install iproute2"))?;
+    // A thread of its own, so that the caller stays in its network.
+    let trial = std::thread::spawn(|| {
+        enter_network().map_err(|error| format!("cannot make a network namespace ({error}); run as root"))?;
+        let device = Tun::new(DEVICE).map(|_| ());
+        device.map_err(|error| format!("cannot make a TUN device ({error}); grant access to /dev/net/tun"))
+    });
+    trial.join().unwrap_or_else(|_| Err("the trial of a network namespace broke".to_owned()))?;
+    assert_cubic()
+}
+
 /// The kernel as a target. Made on the thread that will run the script.
 #[derive(Debug)]
 pub struct Kernel {
@@ -264,6 +287,7 @@ impl Target for Kernel {
         let output = Command::new(shell)
             .args(["-c", text])
             .current_dir(&self.directory)
+            // The same for all commands of this script, and no other's: helpers name files after it.
             .env("PACKETDRILL_PID", thread_id().to_string())
             .stdin(Stdio::null())
             .output()

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use super::buffers::{buffers, epoll_events, poll_fds, size};
 use super::messages::{control_messages, message, sent_controls};
 use super::structures::{address, address_length, option_value, wanted_value};
-use super::symbols::{errno_of, value_of};
+use super::symbols::{errno_of, similar, value_of};
 use super::{Address, Buffer, Call, ReceiveBy, SendBy, Wanted, WantedAnswer};
 use crate::ast::{CallLine, Expr, Span, Spanned};
 use crate::diagnostic::{Diagnostic, Kind, Source};
@@ -61,7 +61,7 @@ impl Setting<'_> {
         };
         match value {
             Some(value) => Ok(value),
-            None => self.refuse(span, format!("unknown symbol `{name}`")),
+            None => self.refuse(span, format!("unknown symbol `{name}`{}", similar(name))),
         }
     }
 
@@ -109,7 +109,10 @@ pub(crate) fn lower(line: &CallLine, setting: &Setting<'_>) -> Lowered<(Call, Wa
         None => None,
         Some(name) => match errno_of(&name.value) {
             Some(errno) => Some(errno),
-            None => return setting.refuse(&name.span, format!("unknown error `{}`", name.value)),
+            None => {
+                return setting
+                    .refuse(&name.span, format!("unknown error `{}`{}", name.value, similar(&name.value)));
+            }
         },
     };
     if errno.is_some() && result != Some(-1) {
@@ -142,6 +145,44 @@ fn buffer(base: &Arg, len: &Arg, s: &Setting<'_>) -> Lowered<Buffer> {
         _ => s.refuse(&base.span, "a buffer is written `...` or NULL"),
     }
 }
+
+/// Every call, for those who misspell one.
+const CALLS: [&str; 34] = [
+    "accept",
+    "accept4",
+    "bind",
+    "close",
+    "connect",
+    "epoll_create",
+    "epoll_create1",
+    "epoll_ctl",
+    "epoll_wait",
+    "fcntl",
+    "getsockopt",
+    "ioctl",
+    "listen",
+    "open",
+    "pipe",
+    "pipe2",
+    "poll",
+    "read",
+    "readv",
+    "recv",
+    "recvfrom",
+    "recvmsg",
+    "send",
+    "sendfile",
+    "sendmsg",
+    "sendto",
+    "setsockopt",
+    "shutdown",
+    "socket",
+    "splice",
+    "write",
+    "writev",
+    "epoll_pwait",
+    "cap_set",
+];
 
 fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
     let plain = |call| Ok((call, WantedAnswer::Nothing));
@@ -272,7 +313,10 @@ fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
         name @ ("cap_set" | "psp_rx_assoc" | "psp_tx_assoc") => {
             Err(Box::new(Diagnostic::new(s.source, line.name.span.clone(), Kind::Unsupported, name)))
         }
-        name => s.refuse(&line.name.span, format!("unknown system call `{name}`")),
+        name => {
+            let hint = crate::diagnostic::similar(name, CALLS.into_iter());
+            s.refuse(&line.name.span, format!("unknown system call `{name}`{hint}"))
+        }
     }
 }
 

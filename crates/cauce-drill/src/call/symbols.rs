@@ -383,6 +383,12 @@ pub(crate) fn value_of(name: &str) -> Option<i64> {
     Some(if *value < 0 { i64::from(*value as u32) } else { *value })
 }
 
+/// The symbol or the error that is most like `name`, as the end of a sentence; empty when none is like it.
+pub(crate) fn similar(name: &str) -> String {
+    let known = [LIBC, NUMBERS, ERRNOS].into_iter().flatten().map(|(known, _)| *known);
+    crate::diagnostic::similar(name, known)
+}
+
 /// The number of the error called `name`.
 pub(crate) fn errno_of(name: &str) -> Option<i32> {
     ERRNOS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value as i32)

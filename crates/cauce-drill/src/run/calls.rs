@@ -118,14 +118,18 @@ impl<'c> Run<'c, '_> {
             found.push(Difference::new("end of the call", allowed, answer::seconds(at)));
         }
         if !found.is_empty() {
-            let title = match found.as_slice() {
-                [one] if one.field == "result" => {
-                    format!("expected the result {}, got {}", one.expected, one.actual)
-                }
-                _ => "the call did not give what is expected".to_owned(),
-            };
             let timing = found.iter().all(|difference| difference.field == "end of the call");
-            return Err(Box::new(self.failed(&event.span, &title).timing(timing).note(table(&found))));
+            let (title, plain) = match found.as_slice() {
+                [one] if one.field == "result" => {
+                    (format!("this call must return {} and returned {}", one.expected, one.actual), true)
+                }
+                [one] if timing => {
+                    (format!("this call must end at {} and ended at {}", one.expected, one.actual), true)
+                }
+                _ => ("the call did not give what is expected".to_owned(), false),
+            };
+            let failure = self.failed(&event.span, &title).timing(timing);
+            return Err(Box::new(if plain { failure } else { failure.first_note(table(&found)) }));
         }
         self.after_call(call, wanted, outcome);
         Ok(())

@@ -257,10 +257,12 @@ impl<'c> Run<'c, '_> {
         if due.allows(now, tolerance) {
             return Ok(());
         }
-        Err(self.failed(
-            &event.span,
-            &format!("this was due at {} and came at {}", seconds(due.from), seconds(now)),
-        ))
+        let title = if now > due.to {
+            format!("this is due at {}, and it is {} already", seconds(due.from), seconds(now))
+        } else {
+            format!("this is due at {}, and it is only {}", seconds(due.from), seconds(now))
+        };
+        Err(self.failed(&event.span, &title))
     }
 
     fn sample(&mut self, event: &Event, text: &str) -> Ran<()> {

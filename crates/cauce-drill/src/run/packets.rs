@@ -189,7 +189,7 @@ impl Run<'_, '_> {
                 let came = self.shown(index, &merged.whole);
                 let title =
                     format!("{} packets came for this segment and do not make it: {why}", merged.count + 1);
-                return Err(Box::new(self.failed(&event.span, &title).note(format!("so far: {came}"))));
+                return Err(Box::new(self.failed(&event.span, &title).first_note(format!("so far: {came}"))));
             }
         }
         self.judge(event, packet, tcp, index, &merged, (due, tolerance))
@@ -233,11 +233,17 @@ impl Run<'_, '_> {
             return Ok(());
         }
         let pieces = if merged.count > 1 { format!(" (in {} packets)", merged.count) } else { String::new() };
+        let timing = found.iter().all(|difference| difference.field == "time");
+        let title = match found.as_slice() {
+            [one] if timing => format!("this packet left at {} and was due at {}", one.actual, one.expected),
+            _ => "the packet is not as expected".to_owned(),
+        };
+        let expected = self.checked.source.excerpt(&event.action_span);
         let failure = self
-            .failed(&event.span, "the packet is not as expected")
-            .label(format!("came: {came}{pieces}"))
-            .timing(found.iter().all(|difference| difference.field == "time"))
-            .note(table(&found));
+            .failed(&event.span, &title)
+            .timing(timing)
+            .first_note(table(&found))
+            .first_note(format!("expected: {expected}\ncame:     {came}{pieces}"));
         Err(Box::new(failure))
     }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::ast::{OptionLine, Script};
-use crate::diagnostic::{Diagnostic, Kind, Source};
+use crate::diagnostic::{Diagnostic, Kind, Source, similar};
 
 pub use foreign::{FOREIGN, Foreign};
 
@@ -238,9 +238,7 @@ impl Settings {
             None if name == "udp_encapsulation" => Err(Fault::Unsupported(format!("--{name}"))),
             None => {
                 let known = OWN.iter().copied().chain(FOREIGN.iter().map(|foreign| foreign.name));
-                let near = known
-                    .max_by(|a, b| strsim::jaro_winkler(a, name).total_cmp(&strsim::jaro_winkler(b, name)));
-                let hint = near.map(|near| format!("; the most similar is --{near}")).unwrap_or_default();
+                let hint = similar(name, known);
                 Err(Fault::Wrong(format!("unknown option --{name}{hint}")))
             }
         }
@@ -378,7 +376,7 @@ mod tests {
     fn refuses_with_the_place() {
         for (text, words) in [
             ("--frobnicate=1", "t.pkt:1:1"),
-            ("--tolerance_usec=1", "the most similar is --tolerance_usecs"),
+            ("--tolerance_usec=1", "`tolerance_usecs` is similar"),
             ("--local_ip=::1", "--local_ip=::1: it must be an IPv4 address"),
             ("--mtu=12", "it must be 68 to 65535"),
             ("--tolerance_usecs=-1", "it must be 0 to"),
