@@ -4,7 +4,7 @@ mod common;
 
 use common::{cauce, failure, scratch, success};
 
-const COMMANDS: [&str; 5] = ["demo", "up", "nc", "completions", "man"];
+const COMMANDS: [&str; 6] = ["demo", "drill", "up", "nc", "completions", "man"];
 
 #[test]
 fn help_teaches_with_examples() {

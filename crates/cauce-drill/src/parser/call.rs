@@ -102,8 +102,10 @@ fn single(input: &mut Input<'_>, whole: &str, depth: usize) -> Parsed<Spanned<Ex
         }
         Some(c) if c.is_ascii_digit() => {
             let number = unsigned(input, "a number")?;
-            if peek(input).is_some_and(|c| c == '.' && !sees(input, "...")) {
-                return Err(Fault::message(start..at(input) + 1, "numbers in calls have no fraction"));
+            // Right behind the number: after a blank it is the time of the next event, as in `.1 close(3) = 0`.
+            let behind = whole.get(number.span.end..).unwrap_or("");
+            if behind.starts_with('.') && !behind.starts_with("...") {
+                return Err(Fault::message(start..number.span.end + 1, "numbers in calls have no fraction"));
             }
             Expr::Integer(i64::try_from(number.value).map_err(|_| too_large(&number))?)
         }

@@ -207,7 +207,9 @@ impl<'c> Run<'c, '_> {
                     self.wait_for(event, due, tolerance)?;
                     self.inject_tcp(event, packet, tcp)?;
                 }
-                Payload::Tcp(tcp) if self.recorder.is_some() => self.record_expected(event, tcp, due)?,
+                Payload::Tcp(tcp) if self.recorder.is_some() => {
+                    self.record_expected(event, tcp, due, tolerance)?
+                }
                 Payload::Tcp(tcp) => self.expect_tcp(event, packet, tcp, due, tolerance)?,
                 Payload::Icmp(icmp) => {
                     self.wait_for(event, due, tolerance)?;

@@ -12,8 +12,6 @@ use crate::settings::Settings;
 
 /// What TSval is checked with under `--strict` when the script sets no tick: Linux counts milliseconds.
 const USUAL_TICK: i64 = 1_000_000;
-/// What a record calls the first TSval.
-const FIRST_VALUE: u32 = 100;
 
 impl Run<'_, '_> {
     pub(super) fn inject_tcp(&mut self, event: &Event, packet: &Packet, tcp: &TcpPacket) -> Ran<()> {
@@ -101,63 +99,6 @@ impl Run<'_, '_> {
         let now = self.target.now();
         self.note(now, self.checked.source.excerpt(&event.action_span));
         Ok(())
-    }
-
-    /// Everything that leaves until `at`, for the record.
-    pub(super) fn record_until(&mut self, event: &Event, at: i64) -> Ran<()> {
-        while let Some((index, live)) = self.next_of_any(event, at)? {
-            self.tie(index, &live);
-            self.record_packet(index, live);
-        }
-        Ok(())
-    }
-
-    /// A live SYN that no expected packet names ties the numbers together as if the script counted from 0.
-    fn tie(&mut self, index: usize, live: &Live) {
-        if live.flags.contains(Flags::SYN) {
-            self.flows.get(index).isn.get_or_insert((0, live.seq));
-        }
-    }
-
-    /// Waits for the packet that the script expects and records the one that comes.
-    pub(super) fn record_expected(&mut self, event: &Event, tcp: &TcpPacket, due: Due) -> Ran<()> {
-        let bind_port = self.checked.settings.bind_port;
-        let index = self.flows.of_script(tcp, Direction::Out, bind_port);
-        let deadline = due.to.max(self.target.now()).saturating_add(PATIENCE / 4);
-        let Some((index, live)) = (match index {
-            Some(index) => self.next_of(event, index, deadline)?.map(|live| (index, live)),
-            None => self.next_of_any(event, deadline)?,
-        }) else {
-            return Ok(());
-        };
-        if live.flags.contains(Flags::SYN) && tcp.flags.value.contains(Flags::SYN) {
-            self.flows.get(index).isn.get_or_insert((tcp.seq, live.seq));
-        }
-        if let (Some((script, _)), Some((val, _))) = (script_timestamps(tcp), live.timestamps()) {
-            self.flows.get(index).saw_value(script, val);
-        }
-        self.tie(index, &live);
-        self.record_packet(index, live);
-        Ok(())
-    }
-
-    fn record_packet(&mut self, index: usize, live: Live) {
-        let flow = self.flows.get(index);
-        if let Some((val, _)) = live.timestamps()
-            && flow.script_value(val).is_none()
-        {
-            let (script, first) = flow.first_value.unwrap_or((FIRST_VALUE, val));
-            flow.saw_value(val.wrapping_sub(first).wrapping_add(script), val);
-        }
-        if live.flags.contains(Flags::ACK) {
-            flow.last_ack = Some(live.ack);
-        }
-        let joined = self.recorder.as_ref().and_then(|recorder| recorder.joined(index, &live));
-        let merged = joined.unwrap_or_else(|| Merged::new(live));
-        let text = self.shown(index, &merged.whole);
-        if let Some(recorder) = &mut self.recorder {
-            recorder.packet(index, merged, text);
-        }
     }
 
     pub(super) fn expect_tcp(
@@ -262,7 +203,7 @@ impl Run<'_, '_> {
     }
 
     /// The next packet of any connection that is known.
-    fn next_of_any(&mut self, event: &Event, deadline: i64) -> Ran<Option<(usize, Live)>> {
+    pub(super) fn next_of_any(&mut self, event: &Event, deadline: i64) -> Ran<Option<(usize, Live)>> {
         loop {
             let next = self.target.next_packet(deadline).map_err(|error| self.refused(&event.span, error))?;
             let Some(captured) = next else { return Ok(None) };
@@ -290,7 +231,7 @@ impl Run<'_, '_> {
     }
 
     /// A live packet in the script's spelling and numbers.
-    fn shown(&mut self, index: usize, live: &Live) -> String {
+    pub(super) fn shown(&mut self, index: usize, live: &Live) -> String {
         let flow = self.flows.get(index);
         let options: Vec<_> = live
             .options
@@ -345,7 +286,7 @@ impl Run<'_, '_> {
     }
 }
 
-fn script_timestamps(tcp: &TcpPacket) -> Option<(u32, u32)> {
+pub(super) fn script_timestamps(tcp: &TcpPacket) -> Option<(u32, u32)> {
     let OptionList::These(options) = &tcp.options else { return None };
     options.iter().find_map(|option| match option.value {
         TcpOption::Timestamps { val, ecr } => Some((val, ecr)),

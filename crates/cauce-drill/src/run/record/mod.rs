@@ -1,6 +1,7 @@
 //! Writing a script back with what really came.
 
 mod call;
+mod packets;
 
 pub(super) use self::call::rewritten;
 use super::calls::seconds_of;
@@ -29,6 +30,8 @@ pub(super) struct Recorder {
     lines: Vec<Line>,
     /// The last line, when it is a packet: whose, and of what it is made.
     last: Option<(usize, Merged)>,
+    /// A packet that has been looked at and belongs to what comes next.
+    ahead: Option<(usize, Live)>,
 }
 
 impl Recorder {
@@ -76,7 +79,10 @@ impl Recorder {
         let mut lines = Vec::new();
         for line in self.lines {
             let at = rounded(line.at).max(before);
-            let end = line.end.map(|end| format!("...0{}", seconds_of(rounded(end) - before)));
+            let end = line.end.map(|end| seconds_of((rounded(end) - before).max(0)));
+            // A fraction needs a digit here, or its point would be one of the dots.
+            let end =
+                end.map(|end| if end.starts_with('.') { format!("...0{end}") } else { format!("...{end}") });
             lines.push(format!("+{}{} {}", seconds_of(at - before), end.unwrap_or_default(), line.text));
             before = at;
         }
