@@ -134,20 +134,25 @@ impl State {
         }
     }
 
-    /// Takes out what the stack wants to send, while there is room for it.
+    /// Takes out what the stack wants to send, while there is room for it: what is beyond stays in the batch and
+    /// in the stack, as with a device that is full. One super-segment may go over the limit.
     fn drain(&mut self, now: Instant) -> bool {
         let mut any = false;
-        while self.left.len() < self.most && self.stack.poll_transmit(now, &mut self.batch) > 0 {
-            any = true;
+        loop {
             let mut tokens = Vec::new();
-            while let Some(transmit) = self.batch.pop() {
+            while self.left.len() < self.most
+                && let Some(transmit) = self.batch.pop()
+            {
                 let packets = offload::packets(&transmit).map(|packet| packet.to_bytes());
                 self.left.extend(packets.map(|bytes| Packet { at: now, bytes }));
                 tokens.push(transmit.token);
             }
             self.stack.handle_transmitted(now, &tokens);
+            if !self.batch.is_empty() || self.stack.poll_transmit(now, &mut self.batch) == 0 {
+                return any;
+            }
+            any = true;
         }
-        any
     }
 
     /// Wakes the threads whose calls have returned. A close() that lingers after its number went to another

@@ -258,6 +258,13 @@ static void test_flags(void)
 	/* MSS 560, and no option for SACK or timestamps. */
 	CHECK(s->options_len == 8 && memcmp(s->options, "\2\4\2\60\1\3\3\12", 8) == 0);
 	end();
+	/* With room for one packet nothing is lost: the others wait in the stack. */
+	begin("sysctls=own,queue=1");
+	fd = accepted(&p);
+	write_pattern(fd, 1, 10000);
+	for (int i = 0; i < 10; i++)
+		expect(&p, ACK, 1 + 1000 * i, 1, 1000);
+	end();
 	/* What cannot be used is refused, and the tool ends. */
 	const char *const bad[] = { "mtu=9", "nonsense=1", "sysctl.tcp_sack=999", "\xff=1" };
 	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {

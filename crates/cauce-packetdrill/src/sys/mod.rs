@@ -128,3 +128,38 @@ unsafe fn get_bytes(from: *const u8, len: usize) -> Option<Vec<u8>> {
     // SAFETY: as the caller promises.
     Some(unsafe { std::slice::from_raw_parts(from, len) }.to_vec())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::flags::Flags;
+    use cauce_posix::Call;
+
+    /// The last resort: a panic under the lock ends as EIO for its own call, for those that sleep, and for
+    /// all that come later, and the library can still be freed.
+    #[test]
+    fn a_panic_ends_as_an_error() {
+        let (library, driver) = Library::start(Flags::default()).unwrap();
+        let sleeping = Arc::clone(&library);
+        let sleeper = std::thread::spawn(move || {
+            let _inside = sleeping.enter();
+            sleeping.call(|_| Call::Poll { fds: Vec::new(), timeout: None })
+        });
+        let data: *mut c_void = Box::into_raw(Box::new(Face::Ready(library, driver))).cast();
+        let errno = || std::io::Error::last_os_error().raw_os_error();
+        // SAFETY: the pointer is the face's, as in the table, and `free` takes it at the end.
+        unsafe {
+            let bug =
+                |library: &Library| library.call(|_| panic!("this panic belongs to the test")).map(|_| 0);
+            assert_eq!((enter(data, bug), errno()), (-1, Some(libc::EIO)));
+            assert_eq!(
+                (calls::socket(data, libc::AF_INET, libc::SOCK_STREAM, 0), errno()),
+                (-1, Some(libc::EIO))
+            );
+            let (mut len, mut at) = (0, 0);
+            assert_eq!(device::netdev_receive(data, std::ptr::null_mut(), &mut len, &mut at), 0);
+            assert_eq!(sleeper.join().unwrap(), Err(Failure(libc::EIO)));
+            init::free(data);
+        }
+    }
+}
