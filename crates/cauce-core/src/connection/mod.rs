@@ -73,7 +73,8 @@ pub struct SendVariables {
     pub up: u64,
     /// Just past the last segment sent that was smaller than the MSS (Minshall's Nagle).
     pub small_end: Seq,
-    /// Payload bytes below the socket: handed to devices that have not sent them yet.
+    /// Payload bytes below the socket: handed to devices that have not sent them yet, with
+    /// what their packets cost.
     pub below: u32,
 }
 
@@ -111,6 +112,8 @@ pub(crate) mod pending {
     pub(crate) const ACK: u8 = 4;
     /// The SYN or SYN,ACK is to be sent.
     pub(crate) const SYN: u8 = 8;
+    /// A write of the user is what asks for output.
+    pub(crate) const WROTE: u8 = 16;
     /// A tail-loss probe is to be sent.
     pub(crate) const PROBE: u8 = 32;
     /// A zero-window probe is to be sent.
@@ -145,6 +148,8 @@ pub(crate) mod flag {
     pub(crate) const COUNTED: u16 = 2048;
     /// The last write asked for more to follow (MSG_MORE).
     pub(crate) const MORE: u16 = 4096;
+    /// Output waits for a device to send what it holds of this connection.
+    pub(crate) const THROTTLED: u16 = 8192;
     /// Entered in the stack's flow table.
     pub(crate) const IN_FLOWS: u16 = 16384;
     /// Waits in a listener's accept queue, or (for an active open) the user has not yet asked how it went.

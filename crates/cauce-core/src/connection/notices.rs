@@ -97,7 +97,7 @@ impl Connection {
 
     /// A device has sent a packet whose payload ended at `end`, and `bytes` fewer lie below the socket.
     pub(crate) fn left_device(&mut self, bytes: u32, end: u64, cx: &mut Context<'_>) {
-        self.snd.below = self.snd.below.saturating_sub(bytes);
+        self.lighten_below(bytes);
         if self.rare.is_none() {
             return;
         }

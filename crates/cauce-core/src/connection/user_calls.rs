@@ -68,7 +68,7 @@ impl Connection {
         unfinished: bool,
         cx: &mut Context<'_>,
     ) -> Result<usize, Errno> {
-        self.may_write(data.len())?;
+        self.may_write()?;
         let mut append = |write: &mut WriteQueue, from: usize, len| write.append(&data[from..from + len]);
         let taken = self.fill_send_buffer(data.len(), cx, &mut append);
         if unfinished && taken == data.len() {
@@ -88,14 +88,14 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Result<usize, Errno> {
         let want = data.len();
-        self.may_write(want)?;
+        self.may_write()?;
         let mut append = |write: &mut WriteQueue, _, len| write.append_bytes(data.split_to(len));
         let taken = self.fill_send_buffer(want, cx, &mut append);
         self.end_write(taken, taken == want, flags, false, cx)
     }
 
-    /// May a write of `want` bytes be made at all?
-    fn may_write(&mut self, want: usize) -> Result<(), Errno> {
+    /// May a write, even an empty one, be made at all?
+    fn may_write(&mut self) -> Result<(), Errno> {
         if let Some(error) = self.take_error() {
             // A reset that a write finds first is told once; the next write is a plain EPIPE.
             return Err(error);
@@ -103,7 +103,7 @@ impl Connection {
         if self.has(flag::SND_SHUTDOWN) || self.state == State::Closed {
             return Err(Errno::EPIPE);
         }
-        if want > 0 && matches!(self.state, State::SynSent | State::SynReceived) {
+        if matches!(self.state, State::SynSent | State::SynReceived) {
             self.set(flag::WANTS_ROOM);
             return Err(Errno::EAGAIN);
         }
@@ -164,7 +164,7 @@ impl Connection {
         }
         self.clear(flag::MORE);
         self.write.push();
-        self.want(pending::OUTPUT);
+        self.want(pending::OUTPUT | pending::WROTE);
         Ok(taken)
     }
 

@@ -21,6 +21,8 @@ pub(crate) struct Listener {
     pub(crate) accept: AcceptQueue,
     /// Congestion control that children inherit; `None` for the system's at that time (S-12).
     pub(crate) algorithm: Option<AlgorithmName>,
+    /// What a lost connection of this socket left behind, until SO_ERROR tells it.
+    pub(crate) error: Option<crate::socket::errno::Errno>,
     /// When a SYN cookie was last sent, if ever: without one no ACK is taken for a cookie.
     pub(crate) last_cookie: Option<Instant>,
     /// In the stack's list of events.

@@ -83,6 +83,7 @@ impl Connection {
             self.advance(cx);
         }
         self.follow_window(cx);
+        self.done(pending::WROTE);
         self.want(pending::OUTPUT);
     }
 

@@ -4,6 +4,7 @@
 //! pacing; each answer lives in its own file. [`segmentize`] turns a decision into headers and slices. Bytes
 //! live in [`write_queue`] as far as the [`buffer`] has room, what was sent in [`retransmit_queue`].
 
+mod below;
 pub mod buffer;
 pub mod nagle;
 pub mod output;

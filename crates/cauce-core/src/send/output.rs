@@ -37,6 +37,8 @@ enum Blocked {
     Deferred,
     /// Enforced pacing says later.
     Paced,
+    /// Devices hold enough of this connection.
+    Below,
     /// The batch is full, or the turn is over.
     Turn,
 }
@@ -61,7 +63,7 @@ impl Connection {
         self.send_probe(cx, out);
         self.send_window_probe(cx, out);
         self.send_fin(cx, out);
-        self.done(pending::FLUSH);
+        self.done(pending::FLUSH | pending::WROTE);
         self.write.reckon(0);
         self.note_blocked(blocked, self.snd.nxt > before, cx);
         if self.is_pending(pending::ACK) {
@@ -206,13 +208,22 @@ impl Connection {
         }
         // What ends a record waits for nothing behind it.
         let ends_record = record_end < self.write.end();
+        let goal = u64::from(self.super_segment_goal(cx));
+        if !ends_record && self.autocorks(unsent, goal * mss, cx) {
+            return Err(Blocked::Below);
+        }
         if unsent <= mss {
             let whole = unsent == mss || ends_record || self.fin_belongs_at(self.write.end());
-            return if !whole && self.nagle_holds() { Err(Blocked::Nagle) } else { Ok(unsent) };
+            if !whole && self.nagle_holds() {
+                return Err(Blocked::Nagle);
+            }
+            return if self.is_full_below(unsent, cx) { Err(Blocked::Below) } else { Ok(unsent) };
         }
-        let goal = u64::from(self.super_segment_goal(cx));
         let most = room.min(goal) * mss;
         let len = most.min(window).min(unsent);
+        if self.is_full_below(len, cx) {
+            return Err(Blocked::Below);
+        }
         match self.defers(len, goal, cx) {
             _ if ends_record => {}
             Defer::SendNow => {}

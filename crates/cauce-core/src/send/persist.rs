@@ -67,6 +67,12 @@ impl Connection {
             self.stop_persist();
             return;
         }
+        if self.is_urgent() && self.snd.up - self.snd.una <= u64::from(u16::MAX) {
+            // The mark is announced at the left edge too, where the peer's next byte belongs.
+            let announcement = Outgoing::bare(self.snd.una, Flags::ACK, SendReason::WindowProbe);
+            let packet = self.build(announcement, cx);
+            out.push(packet);
+        }
         let packet = if cx.sysctl.tcp_probe_bytes != 0 {
             let (payload, len) = self.write.slices(self.snd.nxt, 1);
             let segment = Outgoing {

@@ -162,8 +162,9 @@ impl Connection {
         if len == 0 {
             return Token { class, ..Token::NONE };
         }
-        self.snd.below = self.snd.below.saturating_add(len as u32);
-        Token { socket: Some(self.id), bytes: len as u32, end, class }
+        let cost = Connection::cost_below(len);
+        self.snd.below = self.snd.below.saturating_add(cost);
+        Token { socket: Some(self.id), bytes: cost, end, class }
     }
 
     fn network_fields(&mut self, segments: usize, cx: &Context<'_>) -> NetworkFields {

@@ -175,6 +175,9 @@ impl<'a> Socket<'a> {
     /// # Errors
     /// As [`Socket::recv`].
     pub fn recv_with(&mut self, now: Instant, buffer: &mut [u8], flags: ReadFlags) -> Result<usize, Errno> {
+        if flags.out_of_band && self.stack.is_idle(self.id) {
+            return Err(Errno::EINVAL);
+        }
         let max = buffer.len();
         let mut filled = 0;
         self.stack.with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| {

@@ -170,9 +170,7 @@ impl Stack {
         now: Instant,
         memory: &mut M,
     ) -> Option<Result<Returned, Errno>> {
-        if let Some(Entry::Idle(_)) = self.sockets.get(waiting.socket)
-            && flags.out_of_band
-        {
+        if flags.out_of_band && self.is_idle(waiting.socket) {
             return Some(Err(Errno::EINVAL));
         }
         let lowat = self.options(waiting.socket).map_or(1, |options| options.recv_lowat as usize);

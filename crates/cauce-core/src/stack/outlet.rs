@@ -40,7 +40,7 @@ impl Stack {
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
             let mut cx = self.shared.cx(now);
             conn.left_device(token.bytes, token.end, &mut cx);
-            if conn.is_pending(pending::EVENT) {
+            if conn.is_pending(pending::EVENT | pending::OUTPUT) {
                 self.settle(id, now);
             }
         }

@@ -175,6 +175,7 @@ impl Stack {
                 hold,
                 accept: AcceptQueue::new(backlog),
                 algorithm: idle.algorithm,
+                error: idle.error,
                 last_cookie: None,
                 in_events: false,
             };
@@ -391,7 +392,7 @@ impl Stack {
             bound: keeps.then_some(at),
             hold: idle_hold,
             algorithm: listener.algorithm,
-            error: None,
+            error: listener.error,
         };
         self.listeners.remove(at, id);
         if keeps {
@@ -496,7 +497,8 @@ impl Stack {
         match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => conn.take_error().or_else(|| conn.soft_error.take()),
             Some(Entry::Idle(idle)) => idle.error.take(),
-            _ => None,
+            Some(Entry::Listener(listener)) => listener.error.take(),
+            None => None,
         }
     }
 

@@ -13,6 +13,11 @@ use alloc::vec::Vec;
 use slotmap::Key;
 
 impl Stack {
+    /// True for a socket that neither listens nor is connected.
+    pub(crate) fn is_idle(&self, id: SocketId) -> bool {
+        matches!(self.sockets.get(id), Some(Entry::Idle(_)))
+    }
+
     /// Notes that somebody waits until this socket is writable.
     pub(crate) fn await_room(&mut self, id: SocketId) {
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
