@@ -97,8 +97,9 @@ fn a_fresh_socket() {
 #[test]
 fn values_are_checked_and_rounded() {
     const BAD: i32 = i32::MIN;
-    type Make = fn(i32) -> Set;
-    let table: &[(Name, Make, &[(i32, i32)])] = &[
+    /// An option, how it is made, and each value with what it reads as.
+    type Row = (Name, fn(i32) -> Set, &'static [(i32, i32)]);
+    let table: &[Row] = &[
         (Name::SendBuffer, Set::SendBuffer, &[(-1, 8388608), (0, 4608), (40000, 80000), (i32::MAX, 8388608)]),
         (Name::RecvBuffer, Set::RecvBuffer, &[(-1, 8388608), (0, 2304), (40000, 80000), (i32::MAX, 8388608)]),
         (Name::RecvLowat, Set::RecvLowat, &[(-1, 16777216), (0, 1), (300, 300), (i32::MAX, 16777216)]),

@@ -41,8 +41,10 @@ struct Stamp {
 
 #[derive(Debug)]
 struct ZeroCopySend {
-    number: u32,
-    /// Just past its last byte.
+    /// The numbers of the sends; more than one when there were too many to tell apart.
+    first: u32,
+    last: u32,
+    /// Just past their last byte.
     end: u64,
     copied: bool,
     /// Once acknowledged: bytes below the socket that still have to leave.
@@ -50,8 +52,10 @@ struct ZeroCopySend {
 }
 
 impl Connection {
-    /// A write of the user has ended at the end of the queue: notes what it asked for.
-    pub(crate) fn note_write(&mut self, control: Option<u32>, zero_copy: Option<bool>) {
+    /// A write of the user has ended at the end of the queue: notes what it asked for. Beyond `bound` marks,
+    /// one mark stands for several writes: the newest stamp replaces the one before, as in a segment that
+    /// carries both, and sends complete as a range.
+    pub(crate) fn note_write(&mut self, control: Option<u32>, zero_copy: Option<bool>, bound: u32) {
         let (end, asked) = (self.write.end(), self.options.timestamping());
         let due = asked.for_write(control);
         if due != 0 {
@@ -61,13 +65,31 @@ impl Connection {
             } else {
                 0
             };
+            if notices.stamps.len() >= bound as usize {
+                notices.stamps.pop_back();
+            }
             notices.stamps.push_back(Stamp { at: end - 1, due, key, payload: Bytes::new(), queued: false });
         }
         if let Some(copied) = zero_copy.filter(|_| self.options.has_rare(rare_flag::ZEROCOPY)) {
             let notices = &mut self.rare_mut().notices;
             let number = notices.next_send;
             notices.next_send = number.wrapping_add(1);
-            notices.sends.push_back(ZeroCopySend { number, end, copied, below: None });
+            let full = notices.sends.len() >= bound as usize;
+            match notices.sends.back_mut().filter(|_| full) {
+                Some(newest) => {
+                    newest.copied |= copied;
+                    (newest.last, newest.end, newest.below) = (number, end, None);
+                }
+                None => {
+                    notices.sends.push_back(ZeroCopySend {
+                        first: number,
+                        last: number,
+                        end,
+                        copied,
+                        below: None,
+                    });
+                }
+            }
         }
     }
 
@@ -173,12 +195,13 @@ impl Connection {
     fn complete_sends(&mut self, cx: &mut Context<'_>) {
         loop {
             let Some(rare) = &mut self.rare else { return };
-            let Some(ZeroCopySend { number, copied, below: Some(0), .. }) = rare.notices.sends.front() else {
+            let Some(ZeroCopySend { first, last, copied, below: Some(0), .. }) = rare.notices.sends.front()
+            else {
                 return;
             };
-            let (number, code) = (*number, if *copied { ZEROCOPY_COPIED } else { 0 });
+            let (info, data, code) = (*first, *last, if *copied { ZEROCOPY_COPIED } else { 0 });
             rare.notices.sends.pop_front();
-            let message = ErrorMessage { code, info: number, data: number, ..self.empty_message() };
+            let message = ErrorMessage { code, info, data, ..self.empty_message() };
             self.queue_error(message, cx);
         }
     }

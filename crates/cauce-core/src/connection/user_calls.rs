@@ -156,7 +156,8 @@ impl Connection {
             if flags.out_of_band {
                 self.snd.up = self.write.end();
             }
-            self.note_write(flags.timestamping, flags.zero_copy.then_some(copied));
+            let bound = cx.sysctl.max_error_queue;
+            self.note_write(flags.timestamping, flags.zero_copy.then_some(copied), bound);
         }
         if flags.more && all {
             self.hold_for_more();

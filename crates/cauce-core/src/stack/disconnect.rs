@@ -8,6 +8,7 @@ use crate::connection::state::State;
 use crate::socket::errno::Errno;
 use crate::socket::{Family, Idle, SocketId};
 use crate::stack::listeners::ListenAddr;
+use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
 use alloc::boxed::Box;
 
@@ -52,7 +53,7 @@ impl Stack {
             options: conn.options.clone(),
             bound: None,
             hold: PortHold::default(),
-            algorithm: None,
+            algorithm: AlgorithmName::new(conn.cong.algorithm()),
             error: conn.error,
         };
         if hold.held {

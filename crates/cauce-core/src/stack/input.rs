@@ -2,6 +2,7 @@
 
 use super::control_segment::build_segment;
 use super::entity::FlowRef;
+use super::listeners::Arrival;
 use super::reset::{ReplyPath, reset_for};
 use super::{Entry, Stack};
 use crate::addr::FlowKey;
@@ -21,6 +22,8 @@ pub(super) struct Arrived {
     pub(super) device: DeviceId,
     pub(super) traffic_class: u8,
     pub(super) hash: u64,
+    /// The queue of the device.
+    pub(super) queue: u16,
     /// TTL or hop limit.
     pub(super) hop_limit: u8,
     /// Of a SYN: the network and transport headers, for TCP_SAVE_SYN.
@@ -119,13 +122,14 @@ impl Stack {
         let headers = ip.header_len + header_len;
         let syn_headers =
             header.flags.contains(Flags::SYN).then(|| frame.head.slice(..headers.min(frame.head.len())));
-        let (segments, segment_size, device) = (frame.segments.max(1), frame.segment_size, frame.device);
+        let (segments, segment_size) = (frame.segments.max(1), frame.segment_size);
+        let (device, queue) = (frame.device, frame.queue);
         let mut payload = Payload::from_frame(frame, headers);
         payload.truncate(len);
         let segment = Segment { header, seq: 0, ack: 0, len: len as u32, payload, segments, segment_size };
         let hash = self.flows.hash(&key);
         let (traffic_class, hop_limit) = (ip.traffic_class, ip.hop_limit);
-        Some(Arrived { key, segment, device, traffic_class, hash, hop_limit, syn_headers })
+        Some(Arrived { key, segment, device, traffic_class, hash, queue, hop_limit, syn_headers })
     }
 
     /// The entry of the flow table for this key.
@@ -159,8 +163,7 @@ impl Stack {
 
     /// A segment of no known flow: a SYN for a listener, the ACK of a cookie, or a stray (P-032, P-033).
     pub(super) fn new_segment(&mut self, arrived: Arrived, now: Instant) {
-        let listener =
-            self.listeners.lookup(arrived.key.local, arrived.key.local_port, arrived.device, arrived.hash);
+        let listener = self.listeners.lookup(arrived.key.local, arrived.key.local_port, arrived.arrival());
         match listener {
             Some(id) => {
                 let least = self.options(id).map_or(0, |options| options.min_ttl());
@@ -214,6 +217,10 @@ fn verifies(frame: &Frame, ip: &IpHeader, tcp_len: usize) -> bool {
 }
 
 impl Arrived {
+    pub(super) fn arrival(&self) -> Arrival {
+        Arrival { device: self.device, queue: self.queue, hash: self.hash }
+    }
+
     pub(super) fn has(&self, flags: Flags) -> bool {
         self.segment.header.flags.contains(flags)
     }

@@ -29,11 +29,24 @@ pub struct ListenAddr {
     pub device: Option<DeviceId>,
 }
 
+/// Where a SYN comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrival {
+    /// The device.
+    pub device: DeviceId,
+    /// Its queue, which SO_INCOMING_CPU names.
+    pub queue: u16,
+    /// The hash of the flow.
+    pub hash: u64,
+}
+
 #[derive(Clone, Copy, Debug)]
 struct Member {
     id: SocketId,
     v6_only: bool,
     device: Option<DeviceId>,
+    /// SO_INCOMING_CPU.
+    queue: Option<u16>,
 }
 
 /// All listeners of a stack.
@@ -45,8 +58,14 @@ pub struct Listeners {
 impl Listeners {
     /// Adds a listener. Members of a group are kept in the order in which they began to listen.
     pub fn insert(&mut self, at: ListenAddr, id: SocketId) {
-        let member = Member { id, v6_only: at.v6_only, device: at.device };
+        let member = Member { id, v6_only: at.v6_only, device: at.device, queue: None };
         self.groups.entry((at.addr, at.port)).or_default().push(member);
+    }
+
+    /// SO_INCOMING_CPU: within its group the listener prefers connections of this queue.
+    pub fn prefer_queue(&mut self, at: ListenAddr, id: SocketId, queue: Option<u16>) {
+        let group = self.groups.get_mut(&(at.addr, at.port));
+        group.into_iter().flatten().filter(|member| member.id == id).for_each(|member| member.queue = queue);
     }
 
     /// Removes a listener. True if it was there.
@@ -62,17 +81,17 @@ impl Listeners {
         removed
     }
 
-    /// The listener for a SYN to `addr` and `port` that came from `device`. `hash` is the flow's.
-    pub fn lookup(&self, addr: Addr, port: u16, device: DeviceId, hash: u64) -> Option<SocketId> {
+    /// The listener for a SYN to `addr` and `port`.
+    pub fn lookup(&self, addr: Addr, port: u16, from: Arrival) -> Option<SocketId> {
         if self.groups.is_empty() {
             return None;
         }
         let v4 = addr.is_v4();
         let any_v4 = Addr::from(IpAddr::V4(Ipv4Addr::UNSPECIFIED));
         [port, ANY_PORT].into_iter().find_map(|port| {
-            self.choose((addr, port), false, device, hash)
-                .or_else(|| if v4 { self.choose((any_v4, port), false, device, hash) } else { None })
-                .or_else(|| self.choose((Addr::UNSPECIFIED, port), v4, device, hash))
+            self.choose((addr, port), false, from)
+                .or_else(|| if v4 { self.choose((any_v4, port), false, from) } else { None })
+                .or_else(|| self.choose((Addr::UNSPECIFIED, port), v4, from))
         })
     }
 
@@ -102,20 +121,21 @@ impl Listeners {
         self.groups.is_empty()
     }
 
-    fn choose(&self, key: (Addr, u16), must_be_dual: bool, device: DeviceId, hash: u64) -> Option<SocketId> {
+    fn choose(&self, key: (Addr, u16), must_be_dual: bool, from: Arrival) -> Option<SocketId> {
         let group = self.groups.get(&key)?;
-        let fits = |bound: Option<DeviceId>| {
-            group
-                .iter()
-                .filter(move |member| member.device == bound && !(must_be_dual && member.v6_only))
-                .map(|member| member.id)
+        let fits = |device: Option<DeviceId>, queue: Option<u16>| {
+            group.iter().filter(move |member| {
+                member.device == device
+                    && !(must_be_dual && member.v6_only)
+                    && (queue.is_none() || member.queue == queue)
+            })
         };
-        let bound = fits(Some(device)).count();
-        if bound > 0 {
-            return fits(Some(device)).nth(scale(hash, bound as u32) as usize);
-        }
-        let free = fits(None).count();
-        fits(None).nth(scale(hash, free as u32) as usize)
+        [Some(from.device), None].into_iter().find_map(|device| {
+            [Some(from.queue), None].into_iter().find_map(|queue| {
+                let count = fits(device, queue).count();
+                fits(device, queue).nth(scale(from.hash, count as u32) as usize).map(|member| member.id)
+            })
+        })
     }
 }
 
@@ -124,6 +144,10 @@ mod tests {
     use super::*;
     use slotmap::SlotMap;
     use std::vec::Vec;
+
+    fn arrival(device: DeviceId, queue: u16, hash: u64) -> Arrival {
+        Arrival { device, queue, hash }
+    }
 
     struct Table {
         listeners: Listeners,
@@ -151,7 +175,7 @@ mod tests {
 
         fn find(&self, addr: &str, port: u16) -> Option<&'static str> {
             let addr = addr.parse::<IpAddr>().unwrap().into();
-            Some(self.sockets[self.listeners.lookup(addr, port, DeviceId(0), 0)?])
+            Some(self.sockets[self.listeners.lookup(addr, port, arrival(DeviceId(0), 0, 0))?])
         }
     }
 
@@ -193,7 +217,7 @@ mod tests {
         table.listeners.insert(ListenAddr { device: Some(DeviceId(1)), ..free }, id);
         assert_eq!(table.find("10.0.0.1", 80), Some("free"));
         let addr = "10.0.0.1".parse::<IpAddr>().unwrap().into();
-        assert_eq!(table.listeners.lookup(addr, 80, DeviceId(1), u64::MAX), Some(id));
+        assert_eq!(table.listeners.lookup(addr, 80, arrival(DeviceId(1), 0, u64::MAX)), Some(id));
     }
 
     /// O-37: a group shares the connections by hash.
@@ -204,10 +228,29 @@ mod tests {
         let addr = "10.0.0.1".parse::<IpAddr>().unwrap().into();
         let mut hits = [0; 3];
         for n in 0..3000u64 {
-            let chosen =
-                table.listeners.lookup(addr, 80, DeviceId(0), n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).unwrap();
+            let chosen = table
+                .listeners
+                .lookup(addr, 80, arrival(DeviceId(0), 0, n.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+                .unwrap();
             hits[ids.iter().position(|id| *id == chosen).unwrap()] += 1;
         }
         assert!(hits.iter().all(|hits| (900..1100).contains(hits)), "{hits:?}");
+    }
+
+    /// O-44: SO_INCOMING_CPU wins within a group, and binds nobody.
+    #[test]
+    fn o44_a_queue_is_preferred() {
+        let mut table = Table::new();
+        let members: Vec<_> = (0..3).map(|_| table.listen("member", "0.0.0.0", 80, false)).collect();
+        let (at, preferred) = members[1];
+        table.listeners.prefer_queue(at, preferred, Some(7));
+        let addr = "10.0.0.1".parse::<IpAddr>().unwrap().into();
+        for hash in [0, u64::MAX / 2, u64::MAX] {
+            let found = |queue| table.listeners.lookup(addr, 80, arrival(DeviceId(0), queue, hash));
+            assert_eq!(found(7), Some(preferred));
+            assert!(found(1).is_some());
+        }
+        let other = table.listeners.lookup(addr, 80, arrival(DeviceId(0), 1, 0));
+        assert_eq!(other, Some(members[0].1));
     }
 }

@@ -60,8 +60,8 @@ impl Stack {
             }
             TwVerdict::Remove => return self.remove_time_wait(index),
             TwVerdict::Reopen { iss } => {
-                let (key, device) = (&arrived.key, arrived.device);
-                match self.listeners.lookup(key.local, key.local_port, device, arrived.hash) {
+                let key = &arrived.key;
+                match self.listeners.lookup(key.local, key.local_port, arrived.arrival()) {
                     Some(id) => {
                         self.remove_time_wait(index);
                         self.listener_segment(id, arrived, Some(iss), now);

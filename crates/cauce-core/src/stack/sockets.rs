@@ -180,7 +180,12 @@ impl Stack {
                 in_events: false,
             };
             *entry = Entry::Listener(Box::new(listener));
+            let queue = match self.sockets.get(id) {
+                Some(Entry::Listener(listener)) => listener.options.incoming_queue(),
+                _ => None,
+            };
             self.listeners.insert(at, id);
+            self.listeners.prefer_queue(at, id, queue);
         }
     }
 
@@ -540,6 +545,7 @@ impl Stack {
                     listener.at.device = device;
                     self.listeners.insert(listener.at, id);
                 }
+                self.listeners.prefer_queue(listener.at, id, listener.options.incoming_queue());
                 Ok(())
             }
             Some(Entry::Connection(conn)) => {

@@ -389,6 +389,11 @@ impl SocketOptions {
         self.rare.as_ref().is_none_or(|rare| rare.device.is_none_or(|bound| bound == device))
     }
 
+    /// SO_INCOMING_CPU, as far as it names a queue.
+    pub(crate) fn incoming_queue(&self) -> Option<u16> {
+        self.rare.as_ref().and_then(|rare| u16::try_from(rare.incoming_cpu).ok())
+    }
+
     /// IP_MINTTL.
     pub(crate) fn min_ttl(&self) -> u8 {
         self.rare.as_ref().map_or(0, |rare| rare.min_ttl)
