@@ -218,8 +218,9 @@ impl WriteQueue {
         held.pushes.get(first).is_some_and(|mark| *mark <= end)
     }
 
-    /// The bytes from `from`, at most `max` of them and at most [`MAX_SLICES`] slices. Returns the slices
-    /// and their total length. Offsets outside the queue give nothing.
+    /// The bytes from `from`, at most `max` of them, in at most [`MAX_SLICES`] slices: what lies in more pieces is
+    /// copied together behind the others. Returns the slices and their total length. Offsets outside the queue
+    /// give nothing.
     pub fn slices(&mut self, from: u64, max: usize) -> (SmallVec<[Bytes; 2]>, usize) {
         let mut slices = SmallVec::new();
         let inside = (self.start..self.end).contains(&from) && max > 0;
@@ -227,14 +228,22 @@ impl WriteQueue {
         held.freeze_tail(self.end);
         let mut index = held.chunk_at(from);
         let (mut at, mut total) = (from, 0);
-        while total < max && slices.len() < MAX_SLICES {
+        let mut rest = BytesMut::new();
+        while total < max {
             let Some((chunk_at, chunk)) = held.chunks.get(index) else { break };
             let skip = (at - chunk_at) as usize;
             let take = (chunk.len() - skip).min(max - total);
-            slices.push(chunk.slice(skip..skip + take));
+            if slices.len() < MAX_SLICES - 1 || (rest.is_empty() && total + take == max) {
+                slices.push(chunk.slice(skip..skip + take));
+            } else {
+                rest.extend_from_slice(&chunk[skip..skip + take]);
+            }
             total += take;
             at += take as u64;
             index += 1;
+        }
+        if !rest.is_empty() {
+            slices.push(rest.freeze());
         }
         (slices, total)
     }
@@ -366,6 +375,18 @@ mod tests {
         assert_eq!([100, 102, 103, 106].map(|from| queue.record_end(from)), [103, 103, 106, 110]);
         queue.release_to(103);
         assert_eq!([103, 107].map(|from| queue.record_end(from)), [106, 110]);
+    }
+
+    /// However small the writes were, a segment's text is found in full.
+    #[test]
+    fn many_small_writes_make_one_segment() {
+        let mut queue = WriteQueue::new(0);
+        for at in 0..100u8 {
+            queue.append_bytes(Bytes::copy_from_slice(&[at]));
+        }
+        let (slices, total) = queue.slices(0, 1000);
+        assert_eq!((slices.len(), total), (MAX_SLICES, 100));
+        assert_eq!(gather(&mut queue, 10, 80), (10..90).collect::<Vec<u8>>());
     }
 
     /// P-048: a mark stays with the end of a write for its retransmission, whatever it is joined to.
