@@ -5,7 +5,7 @@
 
 use super::{Segment, Step};
 use crate::connection::state::State;
-use crate::connection::{Connection, env_of, pending};
+use crate::connection::{Connection, env_of, flag, pending};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::recovery::{AckInput, AckSummary};
@@ -74,6 +74,8 @@ impl Connection {
         let summary =
             self.recovery.on_ack(&input, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
         self.stats.last_ack_recv = cx.now;
+        // MSG_MORE holds what was written only until something arrives (Linux).
+        self.clear(flag::MORE);
         self.keepalive_probes = 0;
         self.window_probes = 0;
         self.soft_error = None;
@@ -134,7 +136,7 @@ impl Connection {
         if self.timers.persist == Instant::NEVER {
             return;
         }
-        let least = self.unsent().min(u64::from(self.mss));
+        let least = self.to_send().min(u64::from(self.mss));
         if self.window_room() >= least {
             self.stop_persist();
         } else {

@@ -83,17 +83,24 @@ impl Connection {
         let step = u64::from(self.super_segment_goal(cx));
         let out = u64::from(self.recovery.in_flight()) + (gone - self.snd.nxt).div_ceil(mss);
         let cwnd = u64::from(self.cong.cwnd());
-        let room = cwnd.saturating_sub(out);
-        let segments = if all { room } else { room.min((cwnd / 2).max(1)).min(step) };
-        let len = (end - gone).min(segments * mss).min(self.window_end().saturating_sub(gone));
-        let goal = gone + len - len % mss;
-        let mut at = gone.max(end - self.write.last_piece(gone));
-        while at + step * mss <= goal {
-            at += step * mss;
-            self.write.split_last_piece(at);
+        let mut room = cwnd.saturating_sub(out);
+        if !all {
+            room = room.min((cwnd / 2).max(1)).min(step);
         }
-        self.write.split_last_piece(goal);
-        goal
+        let mut at = gone;
+        while room > 0 && at < end {
+            let window = self.window_end().saturating_sub(at);
+            let len = (room.min(step) * mss).min(end - at).min(window);
+            if window < (end - at).min(mss) {
+                break;
+            }
+            room -= len.div_ceil(mss);
+            at += len;
+            if end - at < self.write.last_piece(gone) {
+                self.write.split_last_piece(at);
+            }
+        }
+        at
     }
 
     /// Memory that the write queue takes, in bytes (`sk_wmem_queued`).

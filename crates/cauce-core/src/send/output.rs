@@ -62,7 +62,6 @@ impl Connection {
         let blocked = self.send_new_or_repair(cx, out, turn);
         self.send_probe(cx, out);
         self.send_window_probe(cx, out);
-        self.send_fin(cx, out);
         self.done(pending::FLUSH | pending::WROTE);
         self.write.reckon(0);
         self.note_blocked(blocked, self.snd.nxt > before, cx);
@@ -176,7 +175,7 @@ impl Connection {
     /// New data, as far as every room allows.
     fn send_new(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) -> Blocked {
         loop {
-            if self.unsent() == 0 {
+            if self.unsent() == 0 && !self.fin_is_due() {
                 return Blocked::Empty;
             }
             if out.len() >= turn {
@@ -193,8 +192,7 @@ impl Connection {
     /// How many bytes the next (super-)segment takes, or why there is none.
     fn next_length(&mut self, cx: &mut Context<'_>) -> Result<u64, Blocked> {
         let mss = u64::from(self.effective_mss());
-        let record_end = self.write.record_end(self.snd.nxt);
-        let unsent = record_end.saturating_sub(self.snd.nxt);
+        let unsent = self.unsent();
         if self.timers.pacing.blocked_until(cx.now).is_some() {
             return Err(Blocked::Paced);
         }
@@ -202,38 +200,48 @@ impl Connection {
         if room == 0 {
             return Err(Blocked::CongestionWindow);
         }
-        let window = self.window_room();
-        if window < unsent.min(mss) {
-            return Err(Blocked::PeerWindow);
-        }
-        // What ends a record waits for nothing behind it.
-        let ends_record = record_end < self.write.end();
         let goal = u64::from(self.super_segment_goal(cx));
-        if !ends_record && self.autocorks(unsent, goal * mss, cx) {
+        if self.autocorks(unsent, goal * mss, cx) {
             return Err(Blocked::Below);
         }
-        if unsent <= mss {
-            let whole = unsent == mss || ends_record || self.fin_belongs_at(self.write.end());
-            if !whole && self.nagle_holds() {
+        let most = room.min(goal) * mss;
+        let (piece, window) = (self.next_piece(most), self.window_room());
+        let last = piece == unsent;
+        // What a write has pushed in its course does not wait for anything, nor does the end of a record.
+        let end = self.snd.nxt + piece;
+        let pushed = self.write.reckoned(self.snd.nxt) >= end || !last && self.write.ends_record(end);
+        if piece <= mss {
+            let fin = last && self.fin_is_due();
+            if window < piece + u64::from(fin) {
+                return Err(Blocked::PeerWindow);
+            }
+            if last && piece < mss && !fin && self.nagle_holds() {
                 return Err(Blocked::Nagle);
             }
-            return if self.is_full_below(unsent, cx) { Err(Blocked::Below) } else { Ok(unsent) };
+            return if self.is_full_below(piece, cx) { Err(Blocked::Below) } else { Ok(piece) };
         }
-        let most = room.min(goal) * mss;
-        let len = most.min(window).min(unsent);
+        if window < mss {
+            return Err(Blocked::PeerWindow);
+        }
+        let len = most.min(window).min(piece);
         if self.is_full_below(len, cx) {
             return Err(Blocked::Below);
         }
-        match self.defers(len, goal, cx) {
-            _ if ends_record => {}
+        match self.defers(piece, goal, cx) {
+            _ if pushed => {}
             Defer::SendNow => {}
             Defer::CwndLimited => return Err(Blocked::CongestionWindow),
             _ => return Err(Blocked::Deferred),
         }
         // A partial segment at the end waits for its own turn when Nagle may hold it.
         let partial = len % mss;
-        let held = partial != 0 && !(ends_record && len == unsent) && self.nagle_holds();
-        Ok(if held { len - partial } else { len })
+        Ok(if partial != 0 && !pushed && self.nagle_holds() { len - partial } else { len })
+    }
+
+    /// Bytes that may leave together, up to `most` of them: no record is joined to another.
+    fn next_piece(&self, most: u64) -> u64 {
+        let record = self.write.record_end(self.snd.nxt).saturating_sub(self.snd.nxt);
+        self.write.next_piece(self.snd.nxt, most).min(record)
     }
 
     /// The MSS less what SACK blocks take while we report any.
@@ -263,8 +271,7 @@ impl Connection {
     }
 
     /// Whether a piece larger than one segment waits for an acknowledgement that lets more of it go.
-    fn defers(&self, len: u64, goal: u64, cx: &Context<'_>) -> Defer {
-        let full = goal * u64::from(self.effective_mss());
+    fn defers(&self, piece: u64, goal: u64, cx: &Context<'_>) -> Defer {
         let deferral = Deferral {
             now: cx.now,
             phase: self.recovery.phase(),
@@ -276,9 +283,9 @@ impl Connection {
             in_flight: self.recovery.in_flight(),
             snd_wnd: self.snd.wnd,
             send_win: self.window_room().min(u64::from(u32::MAX)) as u32,
-            len: self.unsent().min(len.max(full)) as u32,
+            len: piece as u32,
             goal_segments: goal as u32,
-            more_queued: self.unsent() > full,
+            more_queued: piece < self.unsent(),
             complete: self.fin_belongs_at(self.write.end()),
         };
         deferral.should_defer(&self.tso_settings(cx))
@@ -355,15 +362,14 @@ impl Connection {
         self.cong.on_sent(self.recovery.packets_out().saturating_sub(before));
     }
 
-    /// A FIN with no text left to go with.
-    fn send_fin(&mut self, cx: &mut Context<'_>, out: &mut Batch) {
-        let due = self.has(flag::SND_SHUTDOWN)
-            && !self.has(flag::FIN_SENT)
-            && self.may_send_data()
-            && self.snd.nxt == self.fin_offset();
-        if due {
-            self.send_text(0, SendReason::Data, cx, out);
-        }
+    /// The FIN follows what is unsent, and has not left.
+    pub(crate) fn fin_is_due(&self) -> bool {
+        self.has(flag::SND_SHUTDOWN) && !self.has(flag::FIN_SENT) && self.may_send_data()
+    }
+
+    /// Sequence numbers that wait to be sent: text, and the FIN behind it.
+    pub(crate) fn to_send(&self) -> u64 {
+        self.unsent() + u64::from(self.fin_is_due())
     }
 
     /// The tail-loss probe: new data if there is some, else the last segment again (RFC 8985 7.3).
@@ -373,13 +379,16 @@ impl Connection {
         }
         self.done(pending::PROBE);
         let mss = self.effective_mss();
-        let record_end = self.write.record_end(self.snd.nxt);
-        let len = record_end.saturating_sub(self.snd.nxt).min(u64::from(mss));
-        if len > 0 && self.window_room() >= len && !self.nagle_holds() {
+        let len = self.next_piece(u64::from(mss)).min(u64::from(mss));
+        let fin = u64::from(len == self.unsent() && self.fin_is_due());
+        if len + fin > 0 && self.window_room() >= len + fin {
             self.send_text(len, SendReason::TailLossProbe, cx, out);
             let nxt = self.snd.nxt;
             self.recovery.on_probe_sent(nxt, &mut self.env(cx));
-        } else if let Some(tail) = self.recovery.tail_probe(u32::from(mss)) {
+        } else if let Some(tail) = self.recovery.tail_probe(u32::from(mss))
+            && (tail.start < self.window_end() || tail.start == self.snd.una)
+        {
+            // What lies beyond a window that was taken back is left to the time-out.
             self.retransmit(tail, SendReason::TailLossProbe, cx, out);
         }
     }
@@ -388,7 +397,9 @@ impl Connection {
     fn note_blocked(&mut self, blocked: Blocked, sent: bool, cx: &mut Context<'_>) {
         let in_flight = self.recovery.in_flight();
         let limited = blocked == Blocked::CongestionWindow || in_flight >= self.cong.cwnd();
-        if blocked != Blocked::Turn && (sent || limited) && self.may_send_data() {
+        // A time-out sends again, and says nothing of what could be sent.
+        let tried = sent || limited && self.to_send() > 0 && self.recovery.retransmits() == 0;
+        if blocked != Blocked::Turn && tried && self.may_send_data() {
             let view = self.view(cx.now);
             let usage = Usage {
                 is_cwnd_limited: limited,
@@ -403,13 +414,13 @@ impl Connection {
         }
         let waiting = match blocked {
             Blocked::PeerWindow => Waiting::PeerWindow,
-            _ if self.recovery.packets_out() == 0 && self.unsent() == 0 => Waiting::Idle,
+            _ if self.recovery.packets_out() == 0 && self.to_send() == 0 => Waiting::Idle,
             _ if blocked == Blocked::Empty && self.has(flag::WANTS_ROOM) => Waiting::SendBuffer,
             _ => Waiting::Busy,
         };
         self.stats.wait(waiting, cx.now);
         self.follow_writer(cx);
-        let silent = self.recovery.packets_out() == 0 && self.unsent() > 0;
+        let silent = self.recovery.packets_out() == 0 && self.to_send() > 0;
         if silent && matches!(blocked, Blocked::PeerWindow | Blocked::Nagle) {
             // Nothing is out whose acknowledgement would let it go: a closed window, or a cork.
             self.arm_persist(cx);

@@ -33,7 +33,7 @@ impl Connection {
     /// The persist timer went off: asks for a probe and arms the next one.
     pub(crate) fn on_persist_timer(&mut self, cx: &mut Context<'_>) {
         self.timers.persist = Instant::NEVER;
-        if self.recovery.packets_out() > 0 || self.unsent() == 0 {
+        if self.recovery.packets_out() > 0 || self.to_send() == 0 {
             self.stop_persist();
             return;
         }
@@ -57,7 +57,7 @@ impl Connection {
             return;
         }
         self.done(pending::WINDOW_PROBE);
-        if self.recovery.packets_out() > 0 || self.unsent() == 0 {
+        if self.recovery.packets_out() > 0 || self.to_send() == 0 {
             return;
         }
         cx.count(Counter::TCPWinProbe);

@@ -104,6 +104,18 @@ impl WriteQueue {
         }
     }
 
+    /// Bytes in the first unsent piece. What the next piece holds joins it up to `most` bytes, unless the first is
+    /// reckoned to have left before there was a next one.
+    pub fn next_piece(&self, nxt: u64, most: u64) -> u64 {
+        let Some(held) = &self.held else { return 0 };
+        let Some(first) = held.pieces.front() else { return self.end.saturating_sub(nxt) };
+        let len = first.end.saturating_sub(nxt);
+        match held.pieces.get(1) {
+            Some(second) if len < most && first.end > held.reckoned => most.min(second.end - nxt),
+            _ => len,
+        }
+    }
+
     /// How many pieces are unsent.
     pub fn pieces(&self) -> usize {
         self.held.as_ref().map_or(0, |held| held.pieces.len())

@@ -113,7 +113,9 @@ impl Stack {
         let theirs = &arrived.segment.header.options;
         let mss = advertised_mss(&path, &listener.options);
         let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
-        let window = opening_window(&listener.options, &path, mss, scaling, sysctl);
+        // The window holds whole segments, which timestamps make shorter.
+        let stamped = Negotiated::offer(sysctl, mss, 0).agree(theirs, sysctl).option_space();
+        let window = opening_window(&listener.options, &path, mss - stamped.min(mss), scaling, sysctl);
         let agreed = Negotiated::offer(sysctl, mss, window.scale).agree(theirs, sysctl);
         let mut flags = HalfOpenFlags::default();
         for (on, bit) in [
