@@ -3,7 +3,7 @@
 //! Joins the policy of delayed acknowledgements with the window and with the acknowledgements of
 //! out-of-order data, of which all but the first few are held back for a moment and sent as one (S-71).
 
-use super::{AckDecision, PathTimes, Receiver, SackBlocks, USER_STOPPED};
+use super::{AckDecision, NO_MEMORY, PathTimes, Receiver, SackBlocks, USER_STOPPED};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::time::{Duration, Instant};
@@ -46,7 +46,8 @@ impl Receiver {
         if !self.policy.is_scheduled() {
             return AckDecision::None;
         }
-        if self.policy.must_be_now() || self.two_segments_wait(cx) {
+        // In this order: looking at a scarce window ends the quick acknowledgements.
+        if self.two_segments_wait(cx) || self.policy.must_be_now() {
             return AckDecision::Now;
         }
         if self.has_gap() { self.hold(path, cx) } else { self.policy.delay(cx.now, path) }
@@ -201,9 +202,17 @@ impl Receiver {
         offer.window != 0 && offer.window >= now.saturating_mul(2)
     }
 
-    /// The window that the segment which leaves now offers, in bytes. The right edge never moves left.
+    /// The window that the segment which leaves now offers, in bytes. The right edge never moves left, but when
+    /// there is no memory for what was offered.
     pub fn select_window(&mut self, cx: &mut Context<'_>) -> u32 {
         let before = self.window.offered(self.nxt);
+        if self.marks & NO_MEMORY != 0 {
+            self.window.close(self.nxt);
+            if before != 0 {
+                cx.count(Counter::TCPToZeroWindowAdv);
+            }
+            return 0;
+        }
         let (offer, wanted_zero) = self.window.select(self.view(cx));
         if offer.scarce {
             self.policy.calm();
@@ -253,6 +262,7 @@ impl Receiver {
             cx.count_by(Counter::TCPAckCompressed, u64::from(rare.held.take()));
             self.tidy();
         }
+        self.marks &= !NO_MEMORY;
         self.policy.ack_sent();
     }
 

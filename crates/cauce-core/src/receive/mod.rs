@@ -109,6 +109,8 @@ const TIMESTAMPS: u8 = 2;
 const FIN_ACK_WAITS: u8 = 4;
 const FIN_RECEIVED: u8 = 8;
 const USER_STOPPED: u8 = 16;
+/// What arrived last found no memory: the next acknowledgement closes the window.
+const NO_MEMORY: u8 = 32;
 
 impl Receiver {
     /// A receiver whose peer's SYN stood at offset `irs`: the next byte expected is the one after it.
@@ -141,7 +143,8 @@ impl Receiver {
         self.window.open(self.nxt)
     }
 
-    /// Just past the last byte that was offered. It never moves left (P-056), unless `tcp_shrink_window` is on.
+    /// Just past the last byte that was offered. It never moves left (P-056), unless `tcp_shrink_window` is on or
+    /// data that was offered room found no memory.
     pub fn right_edge(&self) -> u64 {
         self.window.right_edge(self.nxt)
     }

@@ -5,7 +5,7 @@
 
 use super::ack_policy::{MAX_QUICK_ACKS, SegmentShape};
 use super::reassembly::Inserted;
-use super::{FIN_ACK_WAITS, FIN_RECEIVED, PathTimes, Payload, Receiver, TIMESTAMPS};
+use super::{FIN_ACK_WAITS, FIN_RECEIVED, NO_MEMORY, PathTimes, Payload, Receiver, TIMESTAMPS};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
@@ -164,7 +164,7 @@ impl Receiver {
         let mut outcome = TextOutcome::default();
         if len > 0 {
             if !self.admit(cost, segment.seq, cx) {
-                self.policy.schedule_now();
+                self.refuse_more();
                 if !self.queue.is_empty() {
                     cx.count(Counter::TCPRcvQDrop);
                     return TextOutcome::dropped(DropReason::ReceiveQueueFull);
@@ -183,6 +183,9 @@ impl Receiver {
             self.data_received(shape, len as u32, cost, path, cx);
         }
         if fin {
+            if len == 0 && self.window.charged > self.window.buffer {
+                self.refuse_more();
+            }
             self.fin_arrived(cx);
         }
         if self.rare.is_some() {
@@ -190,6 +193,12 @@ impl Receiver {
         }
         outcome.fin_reached = self.fin_received();
         outcome
+    }
+
+    /// The buffer is exceeded: the peer is told at once, by a window of zero.
+    fn refuse_more(&mut self) {
+        self.marks |= NO_MEMORY;
+        self.policy.schedule_now();
     }
 
     fn advance(&mut self, count: u32) {
@@ -208,7 +217,7 @@ impl Receiver {
     ) {
         let offered = self.window.offered(self.nxt);
         if self.policy.measure(shape, self.mss) {
-            self.window.measure_ratio(len, cost, cx.sysctl);
+            self.window.measure_ratio(len, cost, self.nxt, cx.sysctl);
         }
         self.window.tune.data_received(cx.now, self.nxt, offered);
         self.policy.data_received(cx.now, offered, path.rto_us);
@@ -283,7 +292,7 @@ impl Receiver {
             return TextOutcome::dropped(DropReason::OutOfOrderQueueFull);
         }
         if len > 0 && self.policy.measure(shape, self.mss) {
-            self.window.measure_ratio(len as u32, cost, cx.sysctl);
+            self.window.measure_ratio(len as u32, cost, self.nxt, cx.sysctl);
         }
         self.policy.schedule();
         self.out_of_order = self.out_of_order.saturating_add(u32::from(segment.segments.max(1)));

@@ -226,6 +226,12 @@ impl Window {
         (offer, wanted_zero)
     }
 
+    /// Offers nothing, whatever was offered before.
+    pub fn close(&mut self, nxt: u64) {
+        self.edge = nxt;
+        self.unacked = 0;
+    }
+
     /// A data segment of `len` bytes that cost `truesize` may open the window further (`tcp_grow_window`).
     /// Returns true when it did: the peer should learn of it soon.
     pub fn grow(&mut self, len: u32, truesize: u32, view: View<'_>) -> bool {
@@ -265,7 +271,7 @@ impl Window {
     }
 
     /// The ratio of payload to memory, measured whenever the peer's segment size changes.
-    pub fn measure_ratio(&mut self, len: u32, truesize: u32, sysctl: &Sysctls) {
+    pub fn measure_ratio(&mut self, len: u32, truesize: u32, nxt: u64, sysctl: &Sysctls) {
         if self.adv_win_scale || truesize == 0 {
             return;
         }
@@ -278,6 +284,9 @@ impl Window {
         self.clamp = self.full_space(sysctl).max(MIN_RCVBUF / 2);
         if self.clamp < old {
             self.ssthresh = self.ssthresh.min(self.clamp);
+        } else if self.clamp > old {
+            // What was offered before a part of it came to be reserved is earned again.
+            self.ssthresh = self.ssthresh.max(self.offered(nxt).min(self.clamp));
         }
         self.tune.space = self.tune.space.min(self.clamp).max(1);
     }

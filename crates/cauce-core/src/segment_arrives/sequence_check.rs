@@ -58,7 +58,8 @@ impl Connection {
             return Err(DropReason::BeforeWindow);
         }
         let edge = self.recv.right_edge();
-        if segment.end() > edge {
+        // A FIN may stand just beyond the edge: it takes no room (Linux).
+        if segment.end() - u64::from(segment.has(Flags::FIN)) > edge {
             if segment.seq > edge {
                 return Err(DropReason::AfterWindow);
             }

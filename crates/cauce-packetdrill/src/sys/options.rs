@@ -6,9 +6,6 @@ use libc::{c_int, c_void, socklen_t};
 
 /// Bytes of a value that are looked at: more than any option has.
 const LONGEST: usize = 1 << 16;
-/// Bytes of the room for a value that some options read first.
-const GIVEN: usize = 256;
-
 pub(super) unsafe extern "C" fn getsockopt(
     data: *mut c_void,
     fd: c_int,
@@ -21,14 +18,8 @@ pub(super) unsafe extern "C" fn getsockopt(
     unsafe {
         enter(data, |library| {
             let room = get(len)? as i32;
-            let given = get_bytes(value.cast(), (room.max(0) as usize).min(GIVEN)).unwrap_or_default();
-            let (result, answer) = library.call(|handles| Call::GetOption {
-                fd: handles.fd(fd),
-                level,
-                name,
-                len: room,
-                given,
-            })?;
+            let (result, answer) =
+                library.call(|handles| Call::GetOption { fd: handles.fd(fd), level, name, len: room })?;
             if let Answer::Bytes(bytes) = answer {
                 put_bytes(value.cast(), room.max(0) as usize, &bytes)?;
                 put(len, bytes.len() as socklen_t)?;
