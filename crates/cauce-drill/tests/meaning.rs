@@ -157,7 +157,7 @@ fn what_follows_a_call_that_sleeps_is_timed_from_its_start() {
             "",
             &format!("{blocked}+.1 < P. 1001:1101(100) ack 701 win 257 <nop,nop,TS val 610 ecr 100>\n"),
         ),
-        "end of the call",
+        "must end at",
     );
     // A call waits for the one before it: 0.1 s of set-up, 0.2 s of sleep.
     let timed_out = "+0 setsockopt(4, SOL_SOCKET, SO_RCVTIMEO, {tv_sec=0, tv_usec=200000}, 16) = 0

@@ -99,7 +99,9 @@ impl<'c> Run<'c, '_> {
             let text = record::rewritten(&self.checked.source, event, call, wanted, outcome);
             self.journal.event(at, &text);
             if let (Some(recorder), Some(line)) = (&mut self.recorder, line) {
-                recorder.returned(*line, at, due.end.is_some(), text);
+                // A call that never waits and took long anyway says something of the machine alone.
+                let end = Some(at).filter(|_| due.end.is_some() || call.may_sleep());
+                recorder.returned(*line, end, due.end.is_some(), text);
                 self.after_call(call, wanted, outcome);
                 return Ok(());
             }

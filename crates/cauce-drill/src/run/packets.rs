@@ -174,7 +174,7 @@ impl Run<'_, '_> {
             return Ok(());
         }
         let pieces = if merged.count > 1 { format!(" (in {} packets)", merged.count) } else { String::new() };
-        let timing = found.iter().all(|difference| difference.field == "time");
+        let timing = found.iter().all(|difference| ["time", "TS val"].contains(&&*difference.field));
         let title = match found.as_slice() {
             [one] if timing => format!("this packet left at {} and was due at {}", one.actual, one.expected),
             _ => "the packet is not as expected".to_owned(),

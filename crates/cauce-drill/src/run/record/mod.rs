@@ -47,12 +47,12 @@ impl Recorder {
         self.lines.len() - 1
     }
 
-    /// The call of `line` has returned at `end`. One that took no time needs no end time, unless the script gives it
-    /// one.
-    pub fn returned(&mut self, line: usize, end: i64, timed: bool, text: String) {
+    /// The call of `line` has returned, at `end` if it may have waited. One that took no time needs no end time,
+    /// unless the script gives it one.
+    pub fn returned(&mut self, line: usize, end: Option<i64>, timed: bool, text: String) {
         let Some(line) = self.lines.get_mut(line) else { return };
         line.text = text;
-        line.end = Some(end).filter(|end| timed || end - line.at >= GRAIN);
+        line.end = end.filter(|end| timed || end - line.at >= GRAIN);
     }
 
     /// The last line and `live` together, if they can be one segment.
