@@ -399,6 +399,14 @@ fn init_scripts_run_before_the_script() {
     has_all(&text, &["a.pkt:1:1", "tcp_syn_retries"]);
 }
 
+#[test]
+fn the_script_of_the_documentation_passes() {
+    let page = include_str!("../../../docs/drill.md");
+    let script = page.split("```text\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    let home = Home::new("documentation", &[("a.pkt", script)]);
+    printed(&mut home.drill(&["a.pkt"]), 0);
+}
+
 /// Says on the terminal, past the test harness, that nothing was checked.
 fn skip(why: &str) {
     let _ = writeln!(std::io::stderr(), "\n!!! SKIPPED: {why}\n");

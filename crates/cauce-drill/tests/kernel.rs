@@ -5,29 +5,16 @@
 
 use std::path::{Path, PathBuf};
 
-use cauce_drill::against::kernel::assert_cubic;
+use cauce_drill::against::kernel::ready;
 use cauce_drill::{Against, Options, run_files};
 
 fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("scripts")
 }
 
-/// Why scripts cannot run here.
-fn missing() -> Option<String> {
-    let probe = std::fs::OpenOptions::new().read(true).write(true).open("/dev/net/tun");
-    if let Err(error) = probe {
-        return Some(format!("/dev/net/tun: {error}"));
-    }
-    let status = std::process::Command::new("unshare").args(["--net", "true"]).status();
-    match status {
-        Ok(status) if status.success() => assert_cubic().err(),
-        _ => Some("no privilege for a network namespace: run as root".to_owned()),
-    }
-}
-
 #[test]
 fn scripts_are_true_of_the_kernel() {
-    if let Some(why) = missing() {
+    if let Err(why) = ready() {
         eprintln!("\n!!! NOT CHECKED against the kernel: {why}\n");
         return;
     }

@@ -233,22 +233,6 @@ impl Call {
         self
     }
 
-    /// True when the call may have to wait for something to happen.
-    pub(crate) fn may_sleep(&self) -> bool {
-        matches!(
-            self,
-            Call::Accept { .. }
-                | Call::Connect { .. }
-                | Call::Receive { .. }
-                | Call::Send { .. }
-                | Call::SendFile { .. }
-                | Call::Splice { .. }
-                | Call::Poll { .. }
-                | Call::EpollWait { .. }
-                | Call::Close { .. }
-        )
-    }
-
     /// True when a result that is not negative is a descriptor.
     pub(crate) fn returns_fd(&self) -> bool {
         matches!(

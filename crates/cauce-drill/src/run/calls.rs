@@ -24,17 +24,19 @@ impl<'c> Run<'c, '_> {
         let live =
             call.clone().map_fds(|fd| fds.get(&fd).copied().unwrap_or(if fd < 0 { fd } else { fd + 1000 }));
         self.before_call(&live);
-        let may_block = due.end.is_some();
+        // A record finds out by itself which calls sleep.
+        let may_block = due.end.is_some() || self.recorder.is_some();
         let line = self.record_call();
         let progress =
             self.target.start_call(&live, may_block).map_err(|error| self.refused(&event.span, error))?;
-        let blocked = Blocked { event, call, wanted, due, tolerance, line };
+        let slept = matches!(progress, Progress::Blocked);
+        let blocked = Blocked { event, call, wanted, due, tolerance, line, slept };
         match progress {
             Progress::Done(outcome) => {
                 let now = self.target.now();
                 self.judge_call(&blocked, now, &outcome)
             }
-            Progress::Blocked if may_block || self.recorder.is_some() => {
+            Progress::Blocked if may_block => {
                 self.blocked = Some(blocked);
                 Ok(())
             }
@@ -57,7 +59,12 @@ impl<'c> Run<'c, '_> {
         match self.target.finish_call(deadline).map_err(|error| self.refused(span, error))? {
             Some((at, outcome)) => self.judge_call(&blocked, at, &outcome),
             None => {
-                let title = format!("this call still sleeps at {}", answer::seconds(deadline));
+                let wanted = blocked.due.end.map(|end| format!(" and must end at {}", answer::seconds(end)));
+                let title = format!(
+                    "this call still sleeps at {}{}",
+                    answer::seconds(deadline),
+                    wanted.unwrap_or_default()
+                );
                 Err(self.failed(span, &title))
             }
         }
@@ -94,14 +101,12 @@ impl<'c> Run<'c, '_> {
     }
 
     fn judge_call(&mut self, blocked: &Blocked<'c>, at: i64, outcome: &Outcome) -> Ran<()> {
-        let Blocked { event, call, wanted, due, tolerance, line } = blocked;
+        let Blocked { event, call, wanted, due, tolerance, line, slept } = blocked;
         if line.is_some() || self.journal.is_heard() {
             let text = record::rewritten(&self.checked.source, event, call, wanted, outcome);
             self.journal.event(at, &text);
             if let (Some(recorder), Some(line)) = (&mut self.recorder, line) {
-                // A call that never waits and took long anyway says something of the machine alone.
-                let end = Some(at).filter(|_| due.end.is_some() || call.may_sleep());
-                recorder.returned(*line, end, due.end.is_some(), text);
+                recorder.returned(*line, at, (*slept, due.end.is_some()), text);
                 self.after_call(call, wanted, outcome);
                 return Ok(());
             }

@@ -77,7 +77,7 @@ impl Checked {
         let cleaned = run.clean_up();
         result.and(cleaned)?;
         let lines = run.recorder.map(Recorder::into_text).unwrap_or_default();
-        Ok(record::script(&self.source, &self.script, &lines))
+        Ok(record::script(&self.source, &self.script, &self.settings.given, &lines))
     }
 
     /// Plays the script and judges its code.
@@ -144,6 +144,8 @@ struct Blocked<'c> {
     tolerance: i64,
     /// Its line in the record.
     line: Option<usize>,
+    /// It did not return at once.
+    slept: bool,
 }
 
 struct Run<'c, 't> {

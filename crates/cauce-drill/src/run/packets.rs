@@ -180,11 +180,11 @@ impl Run<'_, '_> {
             _ => "the packet is not as expected".to_owned(),
         };
         let expected = self.checked.source.excerpt(&event.action_span);
-        let failure = self
-            .failed(&event.span, &title)
-            .timing(timing)
-            .first_note(table(&found))
-            .first_note(format!("expected: {expected}\ncame:     {came}{pieces}"));
+        let mut failure = self.failed(&event.span, &title).timing(timing);
+        if !timing {
+            failure = failure.first_note(table(&found));
+        }
+        failure = failure.first_note(format!("expected: {expected}\ncame:     {came}{pieces}"));
         Err(Box::new(failure))
     }
 

@@ -202,5 +202,7 @@ fn check_in(source: Source, version: Option<IpMode>, options: &Options) -> Resul
     let script = parser::parse(&source, &given)?;
     let mut settings = Settings::of(&script, &source, &overrides)?;
     settings.definitions = definitions;
+    let symbols = options.definitions.iter().map(|(name, value)| format!("{name}={value}"));
+    settings.given.extend(symbols.map(|symbol| ("define".to_owned(), Some(symbol))));
     Checked::new(source, script, settings)
 }

@@ -81,6 +81,8 @@ pub struct Settings {
     pub definitions: BTreeMap<String, String>,
     /// Options that were accepted and have no effect here.
     pub notes: Vec<String>,
+    /// What was given from outside the script, names and values, symbols included.
+    pub given: Vec<(String, Option<String>)>,
 }
 
 impl Settings {
@@ -109,6 +111,7 @@ impl Settings {
             dry_run: false,
             definitions: BTreeMap::new(),
             notes: Vec::new(),
+            given: Vec::new(),
         }
     }
 
@@ -129,8 +132,8 @@ impl Settings {
         let own = script.options.iter().map(|line| {
             (line.name.value.as_str(), line.value.as_ref().map(|value| value.value.as_str()), Some(line))
         });
-        let given = given.iter().map(|(name, value)| (name.as_str(), value.as_deref(), None));
-        let all: Vec<_> = own.chain(given).collect();
+        let outside = given.iter().map(|(name, value)| (name.as_str(), value.as_deref(), None));
+        let all: Vec<_> = own.chain(outside).collect();
         let refuse = |line: Option<&OptionLine>, fault: Fault| -> Box<Diagnostic> {
             let (kind, title) = match fault {
                 Fault::Wrong(title) => (Kind::Script, title),
@@ -155,6 +158,7 @@ impl Settings {
         for (name, value, line) in all {
             settings.set(name, value).map_err(|fault| refuse(line, fault))?;
         }
+        settings.given = given.to_vec();
         Ok(settings)
     }
 

@@ -47,12 +47,12 @@ impl Recorder {
         self.lines.len() - 1
     }
 
-    /// The call of `line` has returned, at `end` if it may have waited. One that took no time needs no end time,
-    /// unless the script gives it one.
-    pub fn returned(&mut self, line: usize, end: Option<i64>, timed: bool, text: String) {
+    /// The call of `line` has returned at `end`, which is written down when it slept for more than a moment or when
+    /// the script gives it an end time.
+    pub fn returned(&mut self, line: usize, end: i64, (slept, timed): (bool, bool), text: String) {
         let Some(line) = self.lines.get_mut(line) else { return };
         line.text = text;
-        line.end = end.filter(|end| timed || end - line.at >= GRAIN);
+        line.end = Some(end).filter(|end| timed || slept && end - line.at >= GRAIN);
     }
 
     /// The last line and `live` together, if they can be one segment.
@@ -90,10 +90,23 @@ impl Recorder {
     }
 }
 
-/// The whole script: what stands before its first event, the lines, and its last command.
-pub(super) fn script(source: &Source, script: &Script, lines: &[String]) -> String {
+/// The whole script: what stands before its first event, with the options that were given from outside, the lines, and
+/// its last command.
+pub(super) fn script(
+    source: &Source,
+    script: &Script,
+    given: &[(String, Option<String>)],
+    lines: &[String],
+) -> String {
     let start = script.events.first().map_or(0, |event| event.span.start);
-    let mut text = source.text.get(..start).unwrap_or("").to_owned();
+    // Behind the script's own options, which they override.
+    let own = script.init.as_ref().map_or(start, |init| init.span.start);
+    let mut text = source.text.get(..own).unwrap_or("").to_owned();
+    for (name, value) in given {
+        let value = value.as_ref().map(|value| format!("={value}")).unwrap_or_default();
+        text.push_str(&format!("--{name}{value}\n"));
+    }
+    text.push_str(source.text.get(own..start).unwrap_or(""));
     for line in lines {
         text.push_str(line);
         text.push('\n');
