@@ -153,7 +153,13 @@ impl Process {
                         Err(error) => return Some(stopped(transfer, error)),
                     },
                     Ok(Given::Wait) => false,
-                    Ok(Given::End) => true,
+                    Ok(Given::End) => {
+                        // The file is shorter than was asked for: what was held for the rest leaves now.
+                        if let (true, Some(socket)) = (transfer.whole, self.socket_id(to)) {
+                            let _ = stack.socket(socket).send_with(now, &[], SendFlags::default());
+                        }
+                        true
+                    }
                     Err(error) => return Some(stopped(transfer, error)),
                 },
                 Ok(None) => false,
