@@ -95,18 +95,10 @@ impl Interfaces {
     /// Changes the MTU of a device. Connections over it follow with their next segment. False when there is no
     /// such device, or the MTU is below the 68 bytes that IPv4 needs.
     pub fn set_mtu(&mut self, id: DeviceId, mtu: u16) -> bool {
-        mtu >= LEAST_MTU && self.change(id, |config| config.mtu = mtu)
-    }
-
-    /// Changes the most payload bytes that a device takes as one super-segment; 0 for none at all (Linux:
-    /// `ethtool -K DEVICE tso off gso off`). False when there is no such device.
-    pub fn set_max_super(&mut self, id: DeviceId, bytes: u16) -> bool {
-        self.change(id, |config| config.max_super = bytes)
-    }
-
-    fn change(&mut self, id: DeviceId, how: impl FnOnce(&mut InterfaceConfig)) -> bool {
-        let Some(config) = self.list.get_mut(usize::from(id.0)) else { return false };
-        how(config);
+        let Some(config) = self.list.get_mut(usize::from(id.0)).filter(|_| mtu >= LEAST_MTU) else {
+            return false;
+        };
+        config.mtu = mtu;
         self.changes = self.changes.wrapping_add(1);
         true
     }

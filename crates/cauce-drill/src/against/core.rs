@@ -4,7 +4,7 @@
 //! table and goes on in the moment in which its socket gets better.
 
 mod calls;
-mod command;
+mod commands;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -51,6 +51,7 @@ pub struct Core {
     local: SocketAddr,
     remote: SocketAddr,
     mode: IpMode,
+    commands: commands::Commands,
     /// Where paths of the script start.
     directory: PathBuf,
 }
@@ -88,6 +89,7 @@ impl Core {
             local: nowhere,
             remote: nowhere,
             mode: IpMode::V4,
+            commands: commands::Commands::default(),
             directory,
         }
     }
@@ -222,7 +224,7 @@ impl Target for Core {
     }
 
     fn command(&mut self, text: &str) -> Result<(), TargetError> {
-        command::run(self, text)
+        commands::run(self, text)
     }
 
     fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError> {

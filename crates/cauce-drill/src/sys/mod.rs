@@ -1,8 +1,12 @@
-//! System calls: the only unsafe code of this crate. Namespaces, the TUN, and the calls that scripts make.
+//! System calls: the only unsafe code of this crate. Namespaces, the TUN, the calls that scripts make, and the sandbox
+//! of their commands.
 
 pub(crate) mod calls;
+pub(crate) mod inotify;
 mod messages;
 pub(crate) mod namespace;
+pub(crate) mod poll;
+pub(crate) mod sandbox;
 pub(crate) mod tun;
 
 use std::io;

@@ -77,7 +77,7 @@ mod tests {
     use super::*;
     use crate::tools::test_stack;
 
-    /// G-10: names and values stand in the same columns, and TcpExt has the kernel's names.
+    /// Names and values stand in the same columns, and TcpExt has the kernel's names.
     #[test]
     fn names_and_values_pair() {
         let stack = test_stack();

@@ -1,5 +1,5 @@
 //! The files under `/proc/net` that speak of TCP, as text: `tcp`, `tcp6`, `netstat`, `snmp`, `sockstat`
-//! (Q-30, Q-31, G-10).
+//!
 //!
 //! Pure functions over a stack: what they return is what a reader of the file would get. Columns, widths and
 //! number bases are Linux's, so that scripts which parse the files work on both.

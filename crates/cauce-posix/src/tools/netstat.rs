@@ -1,4 +1,4 @@
-//! `netstat`: the table of connections as net-tools prints it.
+//! `netstat`: the table of connections as net-tools prints it.
 //!
 //! `netstat -nat | awk '{print $6}' | sort | uniq -c` counts the states. Names are never looked up, and no process
 //! is known.

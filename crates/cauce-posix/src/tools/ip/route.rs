@@ -206,7 +206,7 @@ fn metric(name: &str, words: &mut Words<'_, '_>, metrics: &mut RouteMetrics) -> 
 }
 
 fn show(stack: &mut Stack, family: Family, words: &[&str]) -> Output {
-    let (mut prefix, mut device) = (None, None);
+    let (mut prefix, mut device, mut gateway) = (None, None, None);
     let mut words = Words { rest: words };
     while let Some(word) = words.next() {
         match word {
@@ -220,14 +220,15 @@ fn show(stack: &mut Stack, family: Family, words: &[&str]) -> Output {
                 };
             }
             "table" if words.skip(&["main"]) => {}
+            "via" => match words.address(word) {
+                Ok(address) => gateway = Some(address.into()),
+                Err(output) => return *output,
+            },
             "default" => prefix = Some((true, Prefix::new(IpAddr::from([0u8; 4]), 0))),
             "to" => {}
             text => match text.parse::<Prefix>() {
                 Ok(wanted) => prefix = Some((false, Some(wanted))),
-                Err(_)
-                    if ["via", "proto", "scope", "root", "match", "exact", "table", "cache"]
-                        .contains(&text) =>
-                {
+                Err(_) if ["proto", "scope", "root", "match", "exact", "table", "cache"].contains(&text) => {
                     return Output::unsupported(format!("ip route show {text}"));
                 }
                 Err(_) => return wrong_address(text),
@@ -241,6 +242,7 @@ fn show(stack: &mut Stack, family: Family, words: &[&str]) -> Output {
         .iter()
         .filter(|route| prefix.is_some_and(|(default, _)| !default) || route.prefix.is_v4() == v4)
         .filter(|route| device.is_none_or(|device| device == route.device))
+        .filter(|route| gateway.is_none() || route.gateway == gateway)
         .filter(|route| prefix.is_none_or(|(_, prefix)| prefix == Some(route.prefix)))
         .copied()
         .collect();

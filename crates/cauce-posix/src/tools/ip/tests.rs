@@ -61,6 +61,9 @@ fn routes_change_as_with_the_real_one() {
         assert_eq!((output.status, output.stderr.trim_end()), (status, stderr), "ip {line}");
         assert_eq!(output.problems, [], "ip {line}");
     }
+    let named = ask(&mut stack, "route show 192.0.2.0/24 via 192.168.0.2 dev tun0").stdout;
+    assert!(named.starts_with("192.0.2.0/24 via 192.168.0.2 mtu lock 1400 "), "{named}");
+    assert_eq!(ask(&mut stack, "route show via 192.168.0.3").stdout, "");
     assert!(ask(&mut stack, "-4 route").stdout.starts_with("default via 192.168.0.2 dev tun0 \n"));
     assert_eq!(ask(&mut stack, "-6 route show").stdout, "");
 }

@@ -77,6 +77,11 @@ impl Filter {
         self.states.as_ref().map(|states| states.contains(&state))
     }
 
+    /// True when a single state is shown, which needs no column then.
+    pub fn is_one_state(&self) -> bool {
+        self.states.as_ref().is_some_and(|states| states.len() == 1)
+    }
+
     /// Whether addresses and ports fit.
     pub fn expression(&self, listed: &Listed) -> bool {
         self.expression.as_ref().is_none_or(|expression| expression.holds(listed))

@@ -66,7 +66,7 @@ pub fn run(stack: &Stack, now: Instant, arguments: &[&str]) -> Output {
             && filter.expression(listed)
             && (options.tcp || !options.others)
     });
-    Output::text(table(shown, now, options))
+    Output::text(table(shown, now, options, !filter.is_one_state()))
 }
 
 fn parse<'a>(arguments: &[&'a str]) -> Result<(Options, Vec<&'a str>), Box<Output>> {
@@ -140,7 +140,7 @@ struct Row {
     below: String,
 }
 
-fn table(shown: impl Iterator<Item = Listed>, now: Instant, options: Options) -> String {
+fn table(shown: impl Iterator<Item = Listed>, now: Instant, options: Options, states: bool) -> String {
     let rows: Vec<Row> = shown.map(|listed| row(&listed, now, options)).collect();
     let kinds = !options.tcp || options.others;
     let widest = |header: &str, of: &dyn Fn(&Row) -> usize| {
@@ -157,10 +157,12 @@ fn table(shown: impl Iterator<Item = Listed>, now: Instant, options: Options) ->
             text.push_str(if row.state == "State" { "Netid " } else { "tcp   " });
         }
         // Writing to a String cannot fail.
+        if states {
+            let _ = write!(text, "{:state$} ", row.state);
+        }
         let _ = write!(
             text,
-            "{:state$} {:q0$} {:q1$} {:>l0$}:{:l1$} {:>r0$}:{:r1$} {}",
-            row.state,
+            "{:q0$} {:q1$} {:>l0$}:{:l1$} {:>r0$}:{:r1$} {}",
             row.queues[0],
             row.queues[1],
             row.local.0,
@@ -335,6 +337,7 @@ mod tests {
     fn filters_choose() {
         for (words, count) in [
             (&["state", "listening"][..], 1),
+            (&["state", "listening", "state", "established"], 2),
             (&["state", "connected"], 1),
             (&["exclude", "established"], 1),
             (&["sport", "=", ":8080"], 2),
@@ -347,6 +350,8 @@ mod tests {
             all.extend(words);
             assert_eq!(ask(&all).lines().count(), count, "{words:?}");
         }
+        let one = ask(&["-Htn", "state", "established"]);
+        assert!(one.starts_with("0 12 192.168.0.1:8080 "), "one state needs no column: {one}");
         let (stack, now) = connected_stack(b"");
         for wrong in [
             &["state", "bogus"][..],
