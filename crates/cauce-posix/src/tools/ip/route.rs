@@ -99,8 +99,12 @@ fn whole(stack: &mut Stack, wanted: &Wanted, priority: u32) -> Parsed<Route> {
         Some(gateway) => {
             let query = RouteQuery { device: wanted.device, on_link: true, avoid: None };
             match stack.interfaces().routes().lookup(&gateway.into(), query) {
-                Ok(hop) if !hop.local => Some(hop.device),
-                _ => return Err(Box::new(Output::failed(2, "Error: Nexthop has invalid gateway."))),
+                // Linux lets an IPv4 route lead through one of its own addresses: the device is what counts.
+                Ok(hop) if hop.local && gateway.is_ipv6() => {
+                    return Err(Box::new(Output::failed(2, "Error: Gateway can not be a local address.")));
+                }
+                Ok(hop) => Some(hop.device),
+                Err(_) => return Err(Box::new(Output::failed(2, "Error: Nexthop has invalid gateway."))),
             }
         }
     };

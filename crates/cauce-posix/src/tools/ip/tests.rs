@@ -43,6 +43,7 @@ fn routes_change_as_with_the_real_one() {
         ("route del 10.9.0.0/16", 2, "RTNETLINK answers: No such process"),
         ("route get 8.8.8.8", 2, "RTNETLINK answers: Network is unreachable"),
         ("route add 10.4.0.0/16 via 9.9.9.9", 2, "Error: Nexthop has invalid gateway."),
+        ("route add 10.6.0.0/16 via 192.168.0.1 dev tun0", 0, ""),
         ("route add 10.5.0.0/16 dev nosuch", 1, "Cannot find device \"nosuch\""),
         (
             "route add 10.5.0.0/33 dev tun0",
@@ -108,6 +109,11 @@ fn devices_and_addresses() {
         ("addr del 192.168.0.9/16 dev tun0", 2, "Error: ipv4: Address not found."),
         ("addr add 10.0.0.1/24 dev tun0", 0, ""),
         ("-6 addr add 2001:db8::1/64 dev tun0 nodad", 0, ""),
+        (
+            "route add 2001:db8:1::/64 via 2001:db8::1 dev tun0",
+            2,
+            "Error: Gateway can not be a local address.",
+        ),
         ("addr del 10.0.0.1/24 dev tun0", 0, ""),
     ] {
         let output = ask(&mut stack, line);
