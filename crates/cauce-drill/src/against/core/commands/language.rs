@@ -10,7 +10,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use super::arithmetic;
+use super::lexer::{End, Lexer, Simple, Stream};
 
 /// Files inside files that are followed.
 const DEEPEST: usize = 8;
@@ -52,13 +52,6 @@ pub(super) enum Action {
     File(List),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stream {
-    Stdout,
-    Stderr,
-    Dropped,
-}
-
 /// What may stand in a text and still be understood.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reader<'a> {
@@ -78,7 +71,7 @@ impl Reader<'_> {
 
     fn list(&self, text: &str, depth: usize) -> Option<List> {
         let mut steps = Vec::new();
-        let mut words = Lexer { rest: text };
+        let mut words = Lexer::new(text);
         let mut condition = Condition::Always;
         loop {
             let simple = words.command()?;
@@ -142,210 +135,6 @@ impl Reader<'_> {
             _ => bash,
         };
         Reader { bash, ..*self }.list(&text, depth + 1).map(Action::File)
-    }
-}
-
-/// What ends a simple command.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum End {
-    Text,
-    Line,
-    Semicolon,
-    And,
-    Or,
-}
-
-struct Simple {
-    words: Vec<String>,
-    stdout: Stream,
-    stderr: Stream,
-    redirected: bool,
-    end: End,
-}
-
-struct Lexer<'t> {
-    rest: &'t str,
-}
-
-impl Lexer<'_> {
-    fn next(&mut self) -> Option<char> {
-        let c = self.rest.chars().next()?;
-        self.rest = &self.rest[c.len_utf8()..];
-        Some(c)
-    }
-
-    fn skip(&mut self, prefix: &str) -> bool {
-        let rest = self.rest.strip_prefix(prefix);
-        if let Some(rest) = rest {
-            self.rest = rest;
-        }
-        rest.is_some()
-    }
-
-    /// The next simple command with what ends it; `None` for whatever is not understood.
-    fn command(&mut self) -> Option<Simple> {
-        let mut simple = Simple {
-            words: Vec::new(),
-            stdout: Stream::Stdout,
-            stderr: Stream::Stderr,
-            redirected: false,
-            end: End::Text,
-        };
-        loop {
-            let Some(c) = self.rest.chars().next() else { return Some(simple) };
-            match c {
-                ' ' | '\t' => {
-                    self.next();
-                }
-                '\\' if self.skip("\\\n") => {}
-                '#' => {
-                    let end = self.rest.find('\n').unwrap_or(self.rest.len());
-                    self.rest = &self.rest[end..];
-                }
-                '\n' => {
-                    self.next();
-                    simple.end = End::Line;
-                    return Some(simple);
-                }
-                ';' => {
-                    self.next();
-                    simple.end = End::Semicolon;
-                    return Some(simple);
-                }
-                '&' | '|' => {
-                    simple.end = if self.skip("&&") {
-                        End::And
-                    } else if self.skip("||") {
-                        End::Or
-                    } else {
-                        return None;
-                    };
-                    return Some(simple);
-                }
-                '>' => self.redirection(&mut simple, 1)?,
-                '1' | '2' if self.rest[1..].starts_with('>') => {
-                    self.next();
-                    self.redirection(&mut simple, if c == '1' { 1 } else { 2 })?;
-                }
-                _ => {
-                    let word = self.word()?;
-                    // An assignment before a command, or a variable: the shell's.
-                    if simple.words.is_empty() && word.contains('=') {
-                        return None;
-                    }
-                    simple.words.push(word);
-                }
-            }
-        }
-    }
-
-    /// `>/dev/null`, `>&1`, `>&2`, for stream 1 or 2.
-    fn redirection(&mut self, simple: &mut Simple, which: u8) -> Option<()> {
-        self.next();
-        let stream = if self.skip("&1") {
-            simple.stdout
-        } else if self.skip("&2") {
-            simple.stderr
-        } else {
-            self.skip(">");
-            self.rest = self.rest.trim_start_matches([' ', '\t']);
-            if !self.skip("/dev/null") {
-                return None;
-            }
-            Stream::Dropped
-        };
-        // The name must end here.
-        if !self.rest.is_empty() && !self.rest.starts_with([' ', '\t', '\n', ';', '&', '|', '>', '#']) {
-            return None;
-        }
-        simple.redirected = true;
-        match which {
-            1 => simple.stdout = stream,
-            _ => simple.stderr = stream,
-        }
-        Some(())
-    }
-
-    /// A word, its quotes taken away.
-    fn word(&mut self) -> Option<String> {
-        let mut word = String::new();
-        loop {
-            let Some(c) = self.rest.chars().next() else { return Some(word) };
-            match c {
-                // The number of a stream other than the two.
-                '>' if !word.is_empty() && word.bytes().all(|digit| digit.is_ascii_digit()) => return None,
-                ' ' | '\t' | '\n' | ';' | '&' | '|' | '>' => return Some(word),
-                '\'' => {
-                    self.next();
-                    let end = self.rest.find('\'')?;
-                    word.push_str(&self.rest[..end]);
-                    self.rest = &self.rest[end + 1..];
-                }
-                '"' => {
-                    self.next();
-                    self.double_quoted(&mut word)?;
-                }
-                '\\' => {
-                    self.next();
-                    match self.next()? {
-                        '\n' => {}
-                        c => word.push(c),
-                    }
-                }
-                '$' => word.push_str(&self.arithmetic()?),
-                // Expansions, groups, input, patterns, and what a newcomer's editor leaves behind.
-                '`' | '(' | ')' | '{' | '}' | '<' | '*' | '?' | '[' | ']' | '~' | '!' | '\r' | '\0' => {
-                    return None;
-                }
-                c => {
-                    self.next();
-                    word.push(c);
-                }
-            }
-        }
-    }
-
-    fn double_quoted(&mut self, word: &mut String) -> Option<()> {
-        loop {
-            match self.rest.chars().next()? {
-                '"' => {
-                    self.next();
-                    return Some(());
-                }
-                '`' => return None,
-                '$' => word.push_str(&self.arithmetic()?),
-                '\\' => {
-                    self.next();
-                    match self.next()? {
-                        '\n' => {}
-                        c @ ('"' | '\\' | '$' | '`') => word.push(c),
-                        c => word.extend(['\\', c]),
-                    }
-                }
-                c => {
-                    self.next();
-                    word.push(c);
-                }
-            }
-        }
-    }
-
-    /// `$((…))` over numbers; every other `$` is the shell's.
-    fn arithmetic(&mut self) -> Option<String> {
-        if !self.skip("$((") {
-            return None;
-        }
-        let (inner, rest) = self.rest.split_once("))")?;
-        // An inner parenthesis may end at the same place: `$(((1+2)))`.
-        let (inner, rest) = match rest.strip_prefix(')') {
-            Some(rest) if inner.matches('(').count() > inner.matches(')').count() => {
-                (self.rest.get(..inner.len() + 1)?, rest)
-            }
-            _ => (inner, rest),
-        };
-        let value = arithmetic::value(inner)?;
-        self.rest = rest;
-        Some(value.to_string())
     }
 }
 
@@ -481,5 +270,51 @@ mod tests {
             assert_eq!(reader.read(text), None, "{text}");
         }
         fs::remove_dir_all(&directory).unwrap();
+    }
+
+    /// What the list prints and how it ends when its only tool, `tool`, prints its words.
+    fn played(list: &List, status: &mut i32, printed: &mut String) {
+        for step in list {
+            let wanted = match step.condition {
+                Condition::Always => true,
+                Condition::IfDone => *status == 0,
+                Condition::IfFailed => *status != 0,
+            };
+            match &step.action {
+                _ if !wanted => {}
+                Action::Succeed => *status = 0,
+                Action::Fail => *status = 1,
+                Action::File(inner) => played(inner, status, printed),
+                Action::Tool(words) => {
+                    *status = 0;
+                    if step.stdout == Stream::Stdout {
+                        printed.extend(words[1..].iter().map(|word| format!("<{word}>")));
+                        printed.push('\n');
+                    }
+                }
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(300))]
+
+        /// A text that is understood means what it means to bash.
+        #[test]
+        fn bash_agrees(parts in proptest::collection::vec(proptest::sample::select(&[
+            "tool ", "tool ", "tool", " a", "b=1", "'c d'", "\"e\\\"f\\g\"", "\\\n", "\\ ", " ", ";", "; ", "\n", " && ",
+            " || ", "true", "false ", ": ", "#", " # ", "$((1+2*3))", "\"$(( (7-3) / 2 ))\"", " >/dev/null", " 2>/dev/null ",
+            " 2>&1", " >&2", "1", "0x1F", "'", "\"", "\"\"", ".", "%", "^", "@", ",", "é",
+        ][..]), 1..9)) {
+            let text = parts.concat();
+            let reader = Reader { tools: &["tool"], directory: Path::new("/nonexistent"), bash: true };
+            let Some(list) = reader.read(&text) else { return Ok(()) };
+            let (mut status, mut printed) = (0, String::new());
+            played(&list, &mut status, &mut printed);
+            let whole = format!("tool() {{ [ $# = 0 ] || printf '<%s>' \"$@\"; echo; }}\n{text}");
+            let Ok(output) = std::process::Command::new("/bin/bash").args(["-c", &whole]).output() else { return Ok(()) };
+            proptest::prop_assert_eq!(String::from_utf8_lossy(&output.stdout), printed, "{:?}", text);
+            proptest::prop_assert_eq!(output.status.code(), Some(status), "{:?}", text);
+        }
     }
 }

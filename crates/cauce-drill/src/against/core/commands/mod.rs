@@ -9,6 +9,7 @@
 
 mod arithmetic;
 mod language;
+mod lexer;
 mod offloads;
 mod queue;
 mod sandbox;
@@ -23,7 +24,8 @@ use std::path::Path;
 use cauce_posix::tools::nstat::History;
 use cauce_posix::tools::{Output, Problem};
 
-use self::language::{Action, Condition, List, Reader, Stream};
+use self::language::{Action, Condition, List, Reader};
+use self::lexer::Stream;
 use self::offloads::Offloads;
 use self::queue::Qdisc;
 use self::sandbox::Sandbox;
