@@ -31,6 +31,11 @@ impl Handles {
         }
     }
 
+    /// True for a number that stands for a descriptor, and that the tool has not closed without a word.
+    pub(crate) fn contains(&self, handle: Handle) -> bool {
+        self.table.get(&handle).is_some_and(|(placeholder, _)| placeholder.is_there())
+    }
+
     /// Lets the placeholder's number stand for `fd`. Returns what it stood for before: the tool has closed
     /// that without a word.
     pub(crate) fn insert(&mut self, placeholder: Placeholder, fd: Fd) -> Option<Fd> {

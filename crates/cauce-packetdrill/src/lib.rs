@@ -1,7 +1,7 @@
 //! Cauce's TCP as a shared object that the original packetdrill can load with `--so_filename`.
 //!
-//! The object exports one symbol, `packetdrill_interface_init`, which fills a table of 32 functions: system
-//! calls, a device that carries whole IP packets in and out, and a clock. Behind them stand one
+//! The object exports `packetdrill_interface_init`, which fills a table of 32 functions: system calls, a device
+//! that carries whole IP packets in and out, and a clock. Behind them stand one
 //! [`Stack`](cauce_core::stack::Stack) and one [`Process`](cauce_posix::Process) in real time. This crate has
 //! what lies between those two and a C program with threads: calls that really sleep, descriptors that the
 //! kernel knows too, and a thread that fires deadlines when nobody calls. How to use it with the tool stands

@@ -96,6 +96,11 @@ impl Library {
         if state.over { Err(Failure(libc::EBADF)) } else { Ok(state) }
     }
 
+    /// True for a number that stands for a descriptor of this library.
+    pub(crate) fn knows(&self, handle: Handle) -> bool {
+        self.lock().is_ok_and(|state| state.handles.contains(handle))
+    }
+
     /// Makes a system call; handles are looked up under the same lock.
     pub(crate) fn call(&self, call: impl FnOnce(&Handles) -> Call) -> Returned {
         let state = self.lock()?;

@@ -128,6 +128,8 @@ impl State {
             let sent = self.drain(now);
             self.process.turn(&mut self.stack, now);
             let returned = self.deliver();
+            // The tool's process gets no signals from us: no script can ask for them.
+            while self.process.poll_signal().is_some() {}
             if !due && !sent && !returned {
                 break;
             }

@@ -8,6 +8,8 @@
 #include <sched.h>
 #include <stddef.h>
 #include <sys/ioctl.h>
+#include <linux/errqueue.h>
+#include <linux/net_tstamp.h>
 #include <linux/sockios.h>
 
 /* The struct is a data pointer and 32 functions. */
@@ -90,6 +92,13 @@ static void test_calls(void)
 	on = 0;
 	IS(t.ioctl(U, fd, FIONBIO, &on), 0);
 	IS(t.fcntl(U, fd, F_GETFL), O_RDWR);
+	on = 1;
+	IS(t.ioctl(U, fd, FIOSETOWN, &on), 0);
+	IS(t.ioctl(U, fd, FIOGETOWN, &count), 0);
+	IS(count, 1);
+	FAILS(t.ioctl(U, fd, FIONBIO, NULL), EFAULT);
+	FAILS(t.ioctl(U, fd, SIOCINQ, NULL), EFAULT);
+	on = 0;
 	FAILS(t.recv(U, fd, buffer, 10, MSG_DONTWAIT), EAGAIN);
 	/* Options, in as much room as there is. */
 	int mss = 0;
@@ -160,6 +169,131 @@ static void test_calls(void)
 	FAILS(t.socket(NULL, AF_INET, SOCK_STREAM, 0), EFAULT);
 	t.free(NULL);
 	end();
+}
+
+/* Control messages and the error queue, whose times are on the library's clock. */
+static void test_messages(void)
+{
+	struct peer p;
+	begin("sysctls=own");
+	int fd = accepted(&p), on = 1, left = -1;
+	union {
+		struct cmsghdr align;
+		char bytes[256];
+	} control;
+	struct iovec piece = { buffer, 100 };
+	struct msghdr message = { .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.bytes,
+				  .msg_controllen = sizeof control };
+	IS(t.setsockopt(U, fd, IPPROTO_TCP, 36 /* TCP_INQ */, &on, sizeof on), 0);
+	inject(&p, ACK | PSH, 1, 1, 300);
+	expect(&p, ACK, 1, 301, 0);
+	IS(t.recvmsg(U, fd, &message, 0), 100);
+	struct cmsghdr *c = CMSG_FIRSTHDR(&message);
+	CHECK(c && c->cmsg_level == IPPROTO_TCP && c->cmsg_type == 36 && c->cmsg_len == CMSG_LEN(sizeof left));
+	memcpy(&left, CMSG_DATA(c), sizeof left);
+	IS(left, 200);
+	CHECK(message.msg_controllen == CMSG_SPACE(sizeof left) && CMSG_NXTHDR(&message, c) == NULL);
+	IS(message.msg_flags, 0);
+	/* Room for a half of it, and for nothing. */
+	message.msg_controllen = CMSG_LEN(2);
+	IS(t.recvmsg(U, fd, &message, 0), 100);
+	IS(message.msg_flags, MSG_CTRUNC);
+	IS(message.msg_controllen, CMSG_LEN(2));
+	message.msg_control = NULL;
+	message.msg_controllen = 0;
+	IS(t.recvmsg(U, fd, &message, 0), 100);
+	IS(message.msg_flags, MSG_CTRUNC);
+	/* A byte is stamped when it leaves. */
+	FAILS(t.recvmsg(U, fd, &message, MSG_ERRQUEUE), EAGAIN);
+	int stamping = SOF_TIMESTAMPING_TX_SOFTWARE | SOF_TIMESTAMPING_SOFTWARE | SOF_TIMESTAMPING_OPT_ID;
+	IS(t.setsockopt(U, fd, SOL_SOCKET, SO_TIMESTAMPING, &stamping, sizeof stamping), 0);
+	long long before = now(), stamp;
+	write_pattern(fd, 1, 100);
+	long long sent = expect(&p, ACK, 1, 301, 100)->at;
+	struct pollfd one = { .fd = fd, .events = POLLOUT };
+	IS(t.poll(U, &one, 1, -1), 1);
+	IS(one.revents, POLLOUT | POLLERR);
+	struct sockaddr_in name = { 0 };
+	message = (struct msghdr){ .msg_name = &name, .msg_namelen = sizeof name, .msg_control = control.bytes,
+				   .msg_controllen = sizeof control };
+	CHECK(t.recvmsg(U, fd, &message, MSG_ERRQUEUE) >= 0);
+	CHECK(message.msg_flags & MSG_ERRQUEUE);
+	struct scm_timestamping times;
+	struct sock_extended_err error;
+	int seen = 0;
+	for (c = CMSG_FIRSTHDR(&message); c; c = CMSG_NXTHDR(&message, c)) {
+		if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_TIMESTAMPING) {
+			memcpy(&times, CMSG_DATA(c), sizeof times);
+			stamp = times.ts[0].tv_sec * 1000000LL + times.ts[0].tv_nsec / 1000;
+			CHECK(stamp >= before && stamp <= sent);
+			seen |= 1;
+		} else if (c->cmsg_level == SOL_IP && c->cmsg_type == IP_RECVERR) {
+			memcpy(&error, CMSG_DATA(c), sizeof error);
+			IS(error.ee_errno, ENOMSG);
+			IS(error.ee_origin, SO_EE_ORIGIN_TIMESTAMPING);
+			IS(error.ee_info, SCM_TSTAMP_SND);
+			IS(error.ee_data, 99);
+			seen |= 2;
+		}
+	}
+	IS(seen, 3);
+	FAILS(t.recvfrom(U, fd, buffer, 100, MSG_ERRQUEUE, NULL, NULL), EAGAIN);
+	inject(&p, ACK, 301, 101, 0);
+	/* sendmsg() brings its own wish for a stamp. */
+	message = (struct msghdr){ .msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.bytes,
+				   .msg_controllen = CMSG_SPACE(sizeof stamping) };
+	memset(&control, 0, sizeof control);
+	c = CMSG_FIRSTHDR(&message);
+	c->cmsg_level = SOL_SOCKET;
+	c->cmsg_type = SO_TIMESTAMPING;
+	c->cmsg_len = CMSG_LEN(sizeof stamping);
+	stamping = SOF_TIMESTAMPING_TX_ACK;
+	memcpy(CMSG_DATA(c), &stamping, sizeof stamping);
+	fill(buffer, 101, 100);
+	IS(t.sendmsg(U, fd, &message, 0), 100);
+	expect(&p, ACK, 101, 301, 100);
+	FAILS(t.recv(U, fd, buffer, 100, MSG_ERRQUEUE), EAGAIN);
+	inject(&p, ACK, 301, 201, 0);
+	socklen_t len = sizeof name;
+	CHECK(t.recvfrom(U, fd, buffer, 100, MSG_ERRQUEUE, (struct sockaddr *)&name, &len) >= 0);
+	IS(len, sizeof name);
+	end();
+}
+
+/* With the object in LD_PRELOAD the C library's own getsockopt knows descriptors of the stack, and all others. */
+static void test_preload(void)
+{
+	struct peer p;
+	int value = -1, host = socket(AF_INET, SOCK_STREAM, 0);
+	socklen_t len = sizeof value;
+	begin("sysctls=own");
+	int fd = accepted(&p);
+	unsigned char info[512] = { 0 };
+	IS(getsockopt(fd, IPPROTO_TCP, 2 /* TCP_MAXSEG */, &value, &len), 0);
+	IS(value, 1000);
+	len = sizeof info;
+	IS(getsockopt(fd, IPPROTO_TCP, 11 /* TCP_INFO */, info, &len), 0);
+	IS(info[0], 1 /* TCP_ESTABLISHED */);
+	CHECK(len >= 232);
+	len = sizeof info;
+	IS(getsockopt(fd, IPPROTO_TCP, 26 /* TCP_CC_INFO */, info, &len), 0);
+	len = sizeof info;
+	IS(getsockopt(fd, SOL_SOCKET, 55 /* SO_MEMINFO */, info, &len), 0);
+	IS(len, 36);
+	len = sizeof value;
+	FAILS(getsockopt(fd, IPPROTO_TCP, 9999, &value, &len), ENOPROTOOPT);
+	IS(getsockopt(host, SOL_SOCKET, SO_TYPE, &value, &len), 0);
+	IS(value, SOCK_STREAM);
+	FAILS(getsockopt(9999, SOL_SOCKET, SO_TYPE, &value, &len), EBADF);
+	/* A number that was closed and is the host's now is the host's. */
+	IS(close(fd), 0);
+	IS(dup2(host, fd), fd);
+	IS(getsockopt(fd, SOL_SOCKET, SO_TYPE, &value, &len), 0);
+	FAILS(getsockopt(fd, SOL_SOCKET, SO_PEERNAME, info, &len), ENOTCONN);
+	end();
+	CHECK(fcntl(fd, F_GETFD) != -1);
+	close(fd);
+	close(host);
 }
 
 /* Descriptors are the kernel's too, and the tool may close them behind the library's back. */
@@ -342,6 +476,8 @@ static const struct {
 } tests[] = {
 	{ "layout", test_layout },
 	{ "calls", test_calls },
+	{ "messages", test_messages },
+	{ "preload", test_preload },
 	{ "handles", test_handles },
 	{ "clock", test_clock },
 	{ "flags", test_flags },

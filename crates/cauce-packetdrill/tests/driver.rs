@@ -81,7 +81,7 @@ macro_rules! plays {
 }
 
 plays! {
-    layout calls handles clock passive active refused delayed_ack rto fast_retransmit close_active close_passive
+    layout calls messages handles clock passive active refused delayed_ack rto fast_retransmit close_active close_passive
     close_simultaneous reset readiness splice blocking families large
 }
 
@@ -99,6 +99,13 @@ fn flags() {
     ] {
         assert!(told.contains(said), "{said} in {told}");
     }
+}
+
+/// Preloaded, the object answers the C library's getsockopt too.
+#[test]
+fn preload() {
+    let environment = format!("LD_PRELOAD={}", object().display());
+    passes(&["env", &environment], &["preload", "layout", "passive"]);
 }
 
 /// Settings of the host are read back, from a network namespace of the driver's own.
@@ -119,7 +126,8 @@ fn host() {
 /// Nothing is read that was not written, nothing is lost, also with threads.
 #[test]
 fn under_valgrind() {
-    let tests = ["layout", "calls", "handles", "passive", "active", "close_active", "reset", "splice"];
+    let tests =
+        ["layout", "calls", "messages", "handles", "passive", "active", "close_active", "reset", "splice"];
     if !Command::new("valgrind").arg("--version").output().is_ok_and(|output| output.status.success()) {
         return skipped("under_valgrind", "it needs valgrind");
     }

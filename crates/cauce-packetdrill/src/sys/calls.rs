@@ -5,8 +5,8 @@ use crate::library::Failure;
 use cauce_posix::{Answer, Call};
 use libc::{c_int, c_ulong, c_void, sockaddr, socklen_t};
 
-/// Requests whose third argument points to an int.
-const FIONBIO: u64 = 0x5421;
+/// Requests that read the int to which their argument points: FIONBIO, FIOSETOWN, SIOCSPGRP.
+const READING: [u64; 3] = [0x5421, 0x8901, 0x8902];
 
 pub(super) unsafe extern "C" fn socket(
     data: *mut c_void,
@@ -132,7 +132,7 @@ pub(super) unsafe extern "C" fn ioctl(
         enter(data, |library| {
             // Linux looks at the low 32 bits.
             let request = u64::from(request as u32);
-            let argument = if request == FIONBIO { get(value)? } else { 0 };
+            let argument = if READING.contains(&request) { get(value)? } else { 0 };
             let (result, answer) =
                 library.call(|handles| Call::Ioctl { fd: handles.fd(fd), request, argument })?;
             if let Answer::Int(int) = answer {

@@ -49,7 +49,7 @@ impl Placeholder {
     }
 
     /// True while the number still is this eventfd's.
-    fn is_there(&self) -> bool {
+    pub(crate) fn is_there(&self) -> bool {
         let Ok(info) = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", self.number)) else {
             return false;
         };

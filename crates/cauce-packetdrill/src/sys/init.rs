@@ -1,6 +1,6 @@
 //! The one symbol that the tool looks for, and the end.
 
-use super::{Face, PacketdrillInterface};
+use super::{Face, PacketdrillInterface, preload};
 use crate::flags::Flags;
 use crate::library::Library;
 use libc::{c_char, c_void};
@@ -32,7 +32,10 @@ pub unsafe extern "C" fn packetdrill_interface_init(flags: *const c_char, out: *
         let flags = Flags::parse(&text?).map_err(|error| error.to_string())?;
         let started = Library::start(flags);
         started
-            .map(|(library, driver)| Face::Ready(library, driver))
+            .map(|(library, driver)| {
+                preload::enlist(&library);
+                Face::Ready(library, driver)
+            })
             .map_err(|error| format!("no thread for the stack's deadlines: {error}"))
     }));
     let face = face.unwrap_or_else(|_| Err("the library did not start".to_owned())).unwrap_or_else(|why| {

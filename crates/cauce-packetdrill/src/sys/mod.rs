@@ -15,12 +15,14 @@ mod interface;
 mod memory;
 mod message;
 mod options;
+mod preload;
 mod readiness;
 pub(crate) mod thread;
 mod transfer;
 
 pub use init::packetdrill_interface_init;
 pub use interface::PacketdrillInterface;
+pub use preload::getsockopt;
 
 use crate::library::{Failure, Library};
 use std::ffi::c_void;
@@ -44,18 +46,24 @@ unsafe fn enter(data: *mut c_void, run: impl FnOnce(&Library) -> Result<i64, Fai
     // SAFETY: as the caller promises; a `Face` is only changed by being freed.
     let face = unsafe { data.cast::<Face>().as_ref() };
     let result = match face {
-        Some(Face::Ready(library, _)) => {
-            let inside = library.enter();
-            let result = catch_unwind(AssertUnwindSafe(|| run(library))).unwrap_or_else(|_| {
-                library.broken();
-                Err(Failure(libc::EIO))
-            });
-            drop(inside);
-            result
-        }
+        Some(Face::Ready(library, _)) => inside(library, run),
         Some(Face::Refused) => Err(Failure(libc::EINVAL)),
         None => Err(Failure(libc::EFAULT)),
     };
+    finish(result)
+}
+
+/// Runs with the thread counted as inside, and with the last resort for a panic.
+fn inside(library: &Library, run: impl FnOnce(&Library) -> Result<i64, Failure>) -> Result<i64, Failure> {
+    let _inside = library.enter();
+    catch_unwind(AssertUnwindSafe(|| run(library))).unwrap_or_else(|_| {
+        library.broken();
+        Err(Failure(libc::EIO))
+    })
+}
+
+/// A result as C has it: -1 and errno for a failure.
+fn finish(result: Result<i64, Failure>) -> i64 {
     result.unwrap_or_else(|Failure(number)| {
         // SAFETY: the address of this thread's errno is always good.
         unsafe { *libc::__errno_location() = number };
