@@ -208,7 +208,8 @@ mod tests {
         let bare =
             |name: &String| !MEMORY.iter().any(|known| known.strip_prefix("SK_MEMINFO_") == Some(name));
         let mut known: Vec<_> = names().filter(bare).collect();
-        (told.sort(), known.sort());
+        told.sort();
+        known.sort();
         assert_eq!(told, known);
         assert_eq!(FIELDS.iter().map(|(_, width)| width).sum::<usize>(), 280);
     }

@@ -9,10 +9,13 @@ use crate::expect::answer::seconds;
 /// How many packets before a failure are shown.
 const SHOWN_PACKETS: usize = 8;
 
+/// Gets one line at a time.
+type Listener<'j> = Box<dyn FnMut(&str) + Send + 'j>;
+
 /// Who is told of every event as it happens, if anybody.
 #[derive(Default)]
 pub struct Journal<'j> {
-    listener: Option<Box<dyn FnMut(&str) + Send + 'j>>,
+    listener: Option<Listener<'j>>,
     /// The last packets: when, and in the language's own spelling.
     packets: VecDeque<(i64, String)>,
 }
