@@ -81,8 +81,13 @@ impl Connection {
     }
 
     /// A half-open record whose handshake ends becomes a connection in SYN-RECEIVED; the segment that ends
-    /// it is processed next.
-    pub(crate) fn passive(setup: Setup, record: &HalfOpen, cx: &mut Context<'_>) -> Connection {
+    /// it is processed next, and echoes `echo` of our timestamps.
+    pub(crate) fn passive(
+        setup: Setup,
+        record: &HalfOpen,
+        echo: Option<u32>,
+        cx: &mut Context<'_>,
+    ) -> Connection {
         let scaling = record.flags.contains(HalfOpenFlags::WINDOW_SCALE);
         let timestamps = record.flags.contains(HalfOpenFlags::TIMESTAMPS);
         let negotiated = Negotiated {
@@ -106,6 +111,11 @@ impl Connection {
         conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);
         conn.sample_syn_ack(record, cx);
+        // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
+        let late = timestamps && echo == Some(conn.ts.now(record.first_sent));
+        if record.retransmits > 1 && record.timeouts > 0 && !late {
+            conn.cong.set_initial_window(1);
+        }
         conn
     }
 

@@ -251,6 +251,11 @@ impl Receiver {
         blocks
     }
 
+    /// Just past the last byte that SACK blocks have reported.
+    pub fn reported_end(&self) -> Option<u64> {
+        self.rare.as_ref().filter(|_| self.uses_sack()).and_then(|rare| rare.report.end())
+    }
+
     /// How many SACK blocks the next acknowledgement would carry.
     pub fn sack_count(&self) -> usize {
         self.rare.as_ref().map_or(0, |rare| rare.report.len())

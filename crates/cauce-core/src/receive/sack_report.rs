@@ -75,6 +75,11 @@ impl SackReport {
     }
 
     /// True when nothing is to be reported.
+    /// Just past the highest byte of the blocks.
+    pub fn end(&self) -> Option<u64> {
+        self.blocks.iter().map(|block| block.1).max()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty() && self.duplicate.is_none()
     }

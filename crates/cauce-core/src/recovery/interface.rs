@@ -112,7 +112,7 @@ pub struct AckInput<'a> {
     pub ts_now: u32,
     /// The segment occupies sequence space (Linux: `FLAG_DATA`).
     pub carries_data: bool,
-    /// It changed the send window (`FLAG_WIN_UPDATE`).
+    /// Its window was news, changed or not (`FLAG_WIN_UPDATE`).
     pub window_update: bool,
     /// It carries ECE on a connection that uses ECN.
     pub ece: bool,

@@ -287,6 +287,9 @@ impl Flight {
     /// Returns how many.
     fn join_small(&mut self, index: usize, limit_end: u64, mss: u32, may_join: &dyn Fn(u64) -> bool) -> u32 {
         let mut joined = 0;
+        if self.queue.get(index).is_none_or(|record| record.payload_len() >= u64::from(mss)) {
+            return 0;
+        }
         while let (Some(record), Some(next)) = (self.queue.get(index), self.queue.get(index + 1)) {
             let len = record.payload_len() + next.payload_len();
             let single = record.segments() == 1 && next.segments() == 1 && !record.control().syn;

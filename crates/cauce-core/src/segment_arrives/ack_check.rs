@@ -48,7 +48,7 @@ impl Connection {
         let prior_una = self.snd.una;
         let window = self.scaled_window(segment);
         let largest = self.snd.max_wnd;
-        let window_changed =
+        let window_update =
             segment.ack >= self.snd.una && self.update_send_window(segment.seq, segment.ack, window);
         if self.snd.max_wnd > largest {
             self.sync_mss(cx);
@@ -64,7 +64,7 @@ impl Connection {
             tsecr: echo.filter(|ecr| *ecr != 0).map(|ecr| ecr.wrapping_sub(self.ts.offset)),
             ts_now: cx.now.as_millis() as u32,
             carries_data: segment.sequence_len() > 0,
-            window_update: window_changed,
+            window_update,
             ece: false,
             merged: if segment.len == 0 { segment.segments } else { 1 },
             max_window: u64::from(self.snd.max_wnd),

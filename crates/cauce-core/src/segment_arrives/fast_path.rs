@@ -8,7 +8,7 @@ use crate::connection::Connection;
 use crate::connection::state::State;
 use crate::context::Context;
 use crate::counters::Counter;
-use cauce_wire::Flags;
+use cauce_wire::{Flags, Seq};
 
 impl Connection {
     /// Handles a segment that [`Connection::is_predicted`] has found to be one of the two.
@@ -25,6 +25,7 @@ impl Connection {
         {
             self.process_ack(&segment, cx);
         } else {
+            self.snd.wl1 = Seq::at(segment.seq);
             self.stats.last_ack_recv = cx.now;
             self.keepalive_probes = 0;
         }

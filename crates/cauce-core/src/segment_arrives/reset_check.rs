@@ -11,13 +11,14 @@ use crate::socket::errno::Errno;
 use cauce_wire::Flags;
 
 impl Connection {
-    /// Only a reset at exactly the next expected number ends the connection; inside the window it is
+    /// Only a reset at exactly the next expected number, or behind the last SACK block, ends the connection; inside the window it is
     /// challenged, so that a blind attacker must guess 32 bits.
     pub(super) fn check_reset(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
         if !segment.has(Flags::RST) {
             return Ok(());
         }
-        let exact = segment.seq == self.recv.nxt();
+        // A peer whose data beyond a hole we have reported resets from there (Linux).
+        let exact = segment.seq == self.recv.nxt() || self.recv.reported_end() == Some(segment.seq);
         if exact {
             self.reset_by_peer(cx);
             return Err(DropReason::Reset);

@@ -34,7 +34,16 @@ impl Connection {
             }
             return Ok(());
         };
-        if segment.has(Flags::RST) || !self.ts.rejects(ts.val, cx.now) || self.is_disordered_ack(segment) {
+        if segment.has(Flags::RST) || !self.ts.rejects(ts.val, cx.now) {
+            return Ok(());
+        }
+        let bare = segment.sequence_len() == 0 && segment.has(Flags::ACK);
+        if bare && segment.seq < self.recv.nxt() {
+            // An acknowledgement that data has overtaken.
+            cx.count(Counter::PAWSOldAck);
+            return Err(DropReason::Paws);
+        }
+        if bare && self.is_disordered_ack(segment, ts.val) {
             return Ok(());
         }
         cx.count(Counter::PAWSEstab);
@@ -42,13 +51,15 @@ impl Connection {
         Err(DropReason::Paws)
     }
 
-    /// A pure acknowledgement that says nothing new and only arrives late is no reason for a reply.
-    fn is_disordered_ack(&self, segment: &Segment) -> bool {
-        segment.sequence_len() == 0
-            && segment.seq == self.recv.nxt()
-            && segment.has(Flags::ACK)
+    /// A pure acknowledgement that says nothing new and is a little late only is no reason for a reply.
+    fn is_disordered_ack(&self, segment: &Segment, value: u32) -> bool {
+        let late = self.ts.recent().wrapping_sub(value);
+        // Within a time-out, by a clock of at most 1200 Hz.
+        let replay = u64::from(self.recovery.rto().as_micros()) * 12 / 10_000;
+        segment.seq == self.recv.nxt()
             && segment.ack == self.snd.una
-            && u32::from(segment.header.window) << self.negotiated.snd_scale == self.snd.wnd
+            && !self.is_window_news(segment.seq, segment.ack, self.scaled_window(segment))
+            && u64::from(late) <= replay
     }
 
     /// The four cases of RFC 9293 table 6. Text beyond the right edge of a segment that starts inside is

@@ -434,6 +434,7 @@ impl Stack {
         let options = listener.options.inherited();
         let v6_socket = listener.family == Family::V6;
         let hold = PortHold { held: true, listening: false, any_addr: false, ..listener.hold };
+        let echo = arrived.segment.header.options.timestamps.map(|ts| ts.ecr);
         let (sockets, shared, ports) = (&mut self.sockets, &mut self.shared, &mut self.ports);
         let id = sockets.insert_with_key(|id| {
             let iss = (1u64 << 32) + u64::from(record.iss);
@@ -441,7 +442,7 @@ impl Stack {
             let setup =
                 Setup { id, key: record.key, path, hold, options, v6_socket, iss, ts_offset, algorithm };
             let mut cx = shared.cx(now);
-            let mut conn = Connection::passive(setup, &record, &mut cx);
+            let mut conn = Connection::passive(setup, &record, echo, &mut cx);
             conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
             if saved_syn.is_some() {
                 conn.rare_mut().saved_syn = saved_syn;
