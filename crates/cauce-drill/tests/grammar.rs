@@ -422,6 +422,13 @@ fn calls_that_cannot_be() {
         ("ioctl(4, SIOCINQ, 5) = 0", "the int of an ioctl"),
         ("write(4, ..., 99999999999) = 1", "64 MiB"),
         ("write(4, \"text\", 4) = 4", "a buffer is written"),
+        ("poll([{fd=4, events=POLLIN, revents=0x10001}], 1, 0) = 0", "does not fit"),
+        (
+            "recvmsg(4, {msg_name(...)=..., msg_iov(1)=[{..., 0}], msg_flags=0, msg_control=[{cmsg_level=SOL_IP, \
+             cmsg_type=IP_RECVERR, cmsg_data={ee_errno=0, ee_origin=260, ee_type=0, ee_code=0, ee_info=0, ee_data=0}}]}, \
+             MSG_ERRQUEUE) = 0",
+            "does not fit",
+        ),
         ("pipe([5]) = 0", "two ends"),
         ("open(x, O_RDONLY) = 3", "a path is written"),
     ] {

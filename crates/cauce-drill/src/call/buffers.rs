@@ -76,12 +76,15 @@ pub(super) fn poll_fds(arg: &Arg, s: &Setting<'_>) -> Lowered<PollList> {
             return s.refuse(&item.span, "a descriptor is written `{fd=N, events=…, revents=…}`");
         };
         only(fields, &["fd", "events", "revents"], s)?;
-        let find = |name| member(fields, name).map(|value| s.number(value)).transpose();
-        let Some(fd) = find("fd")? else {
+        let bits = |name| match member(fields, name) {
+            Some(value) => s.int::<u16>(value).map(u16::cast_signed),
+            None => Ok(0),
+        };
+        let Some(fd) = member(fields, "fd") else {
             return s.refuse(&item.span, "`fd=` is missing");
         };
-        fds.push((fd, find("events")?.unwrap_or(0) as i16));
-        revents.push(find("revents")?.unwrap_or(0) as i16);
+        fds.push((s.number(fd)?, bits("events")?));
+        revents.push(bits("revents")?);
     }
     Ok((fds, revents))
 }
@@ -107,7 +110,7 @@ pub(super) fn epoll_events(arg: &Arg, s: &Setting<'_>) -> Lowered<WantedAnswer> 
             Some(value) => s.number(value)? as u64,
             None => 0,
         };
-        events.push((s.number(bits)? as u32, data));
+        events.push((s.int(bits)?, data));
     }
     Ok(WantedAnswer::Epoll(events))
 }

@@ -1,7 +1,7 @@
 //! `struct msghdr` and control messages.
 
 use super::buffers::{buffers, member, only};
-use super::lower::{Lowered, Setting};
+use super::lower::{Lowered, Setting, is_null};
 use super::structures::{address, option_value};
 use super::{Address, Buffer, WantedControl, WantedData};
 use crate::ast::{Expr, Spanned};
@@ -87,10 +87,6 @@ pub(super) fn sent_controls(arg: &Arg, s: &Setting<'_>) -> Lowered<Vec<Sent>> {
 /// Bytes before the data of a control message.
 pub(crate) const CONTROL_HEADER: usize = 16;
 
-fn is_null(arg: &Arg) -> bool {
-    matches!(&arg.value, Expr::Symbol(name) if name == "NULL")
-}
-
 fn control(item: &Arg, s: &Setting<'_>) -> Lowered<WantedControl> {
     let Expr::Struct(fields) = &item.value else {
         return s
@@ -132,15 +128,15 @@ fn data(arg: &Arg, s: &Setting<'_>) -> Lowered<WantedData> {
     }
     only(fields, &["ee_errno", "ee_origin", "ee_type", "ee_code", "ee_info", "ee_data"], s)?;
     let find = |name| match member(fields, name) {
-        Some(value) => s.number(value),
+        Some(value) => Ok(value),
         None => s.refuse(&arg.span, format!("`{name}=` is missing")),
     };
     Ok(WantedData::ExtendedError {
-        errno: find("ee_errno")? as u32,
-        origin: find("ee_origin")? as u8,
-        kind: find("ee_type")? as u8,
-        code: find("ee_code")? as u8,
-        info: find("ee_info")? as u32,
-        data: find("ee_data")? as u32,
+        errno: s.int(find("ee_errno")?)?,
+        origin: s.int(find("ee_origin")?)?,
+        kind: s.int(find("ee_type")?)?,
+        code: s.int(find("ee_code")?)?,
+        info: s.int(find("ee_info")?)?,
+        data: s.int(find("ee_data")?)?,
     })
 }

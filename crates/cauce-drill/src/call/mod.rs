@@ -8,6 +8,7 @@ mod lower;
 mod messages;
 mod structures;
 pub(crate) mod symbols;
+mod transfer;
 
 use std::net::SocketAddr;
 

@@ -28,17 +28,23 @@ pub(crate) fn mutants(event: &Event, line: &CallLine) -> Vec<Mutant> {
     if line.result.value == Expr::Integer(-1) {
         return all;
     }
-    for (place, look) in written(&line.name.value) {
+    for (place, look) in written(line) {
         let Some(argument) = line.args.get(*place) else { continue };
         for value in inside(&argument.value, look) {
             let what = format!("argument {} to {value:?}", place + 1);
             let mut line = line.clone();
             line.args[*place].value = value;
-            with("answer", what, line);
+            with(if *place == 4 { "room for an answer" } else { "answer" }, what, line);
         }
     }
     all
 }
+
+/// The requests that only give an int; others read it.
+const GIVING: [&str; 6] = ["SIOCINQ", "FIONREAD", "SIOCOUTQ", "TIOCOUTQ", "SIOCOUTQNSD", "SIOCATMARK"];
+
+/// More than is tolerated of any time in our scripts, ns.
+const TOLERATED: i64 = 60_000_000;
 
 /// Which members of an argument are expectations.
 #[derive(Debug, Clone, Copy)]
@@ -50,10 +56,11 @@ enum Look {
 }
 
 /// The arguments through which a call writes what is checked.
-fn written(name: &str) -> &'static [(usize, Look)] {
-    match name {
+fn written(line: &CallLine) -> &'static [(usize, Look)] {
+    let gives = |request: &Expr| matches!(request, Expr::Symbol(name) if GIVING.contains(&name.as_str()));
+    match line.name.value.as_str() {
         "getsockopt" => &[(3, Look::Everything), (4, Look::Everything)],
-        "ioctl" => &[(2, Look::Everything)],
+        "ioctl" if line.args.get(1).is_some_and(|request| gives(&request.value)) => &[(2, Look::Everything)],
         "pipe" | "pipe2" => &[(0, Look::Everything)],
         "poll" => &[(0, Look::Members(&["revents"]))],
         "epoll_wait" => &[(1, Look::Everything)],
@@ -90,7 +97,14 @@ fn members(fields: &[Field], look: &Look) -> Vec<Expr> {
             Look::Members(names) if !name.is_some_and(|name| names.contains(&name)) => continue,
             _ => Look::Everything,
         };
-        for value in inside(&field.value.value, &below) {
+        let changes = match (&field.value.value, name) {
+            // A time, which is tolerated like that of an event.
+            (Expr::Integer(nanos), Some("scm_nsec")) => {
+                vec![Expr::Integer(nanos + 2 * TOLERATED + 1_000_000)]
+            }
+            (value, _) => inside(value, &below),
+        };
+        for value in changes {
             let mut fields = fields.to_vec();
             fields[index].value.value = value;
             all.push(Expr::Struct(fields));

@@ -70,12 +70,23 @@ impl Core {
         // What the kernel would write through the pointer goes nowhere.
         let nowhere =
             matches!(call, Call::GetSockOpt { null: true, .. } | Call::Ioctl { argument: None, .. });
+        let given = match call {
+            Call::Ioctl { argument, .. } => *argument,
+            _ => None,
+        };
         let call = self.of_script(call);
         match self.process.call(&mut self.stack, self.now, call) {
             posix::Progress::Done(outcome) if nowhere && outcome.result.is_ok() => {
                 Ok(Progress::Done(Outcome::failed(libc::EFAULT)))
             }
-            posix::Progress::Done(outcome) => Ok(Progress::Done(outcome_of(outcome))),
+            posix::Progress::Done(outcome) => {
+                let mut outcome = outcome_of(outcome);
+                // An ioctl that only reads its int leaves it as it was.
+                if let (Some(int), Answer::Nothing) = (given, &outcome.answer) {
+                    outcome.answer = Answer::Int(int);
+                }
+                Ok(Progress::Done(outcome))
+            }
             posix::Progress::Sleeps(id) => {
                 self.sleeper = Some(id);
                 Ok(Progress::Blocked)
