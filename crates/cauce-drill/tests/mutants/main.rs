@@ -205,7 +205,12 @@ fn passing() -> (Vec<Subject>, Vec<String>) {
 fn every_wrong_token_makes_a_script_fail() {
     let started = std::time::Instant::now();
     let (subjects, failing) = passing();
-    assert!(failing.is_empty(), "these scripts do not pass under --strict:\n{}", failing.join("\n"));
+    assert!(
+        failing.is_empty(),
+        "these scripts do not pass under --strict; write their segments out, as `cauce drill --record \
+         --strict-segments` does:\n{}",
+        failing.join("\n")
+    );
     let mut all: Vec<(usize, usize)> = Vec::new();
     for (index, subject) in subjects.iter().enumerate() {
         all.extend((0..subject.mutants.len()).map(|mutant| (index, mutant)));
