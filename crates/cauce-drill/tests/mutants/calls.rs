@@ -123,18 +123,18 @@ fn changed(value: &Expr) -> Vec<Expr> {
     match value {
         Expr::Integer(number) => vec![Expr::Integer(number.wrapping_add(1))],
         Expr::Symbol(name) => {
-            // POLLPRI and EPOLLPRI are bit 2; whoever has that one already gets POLLNVAL's. Errors have many bits.
-            let events = name.starts_with("POLL") || name.starts_with("EPOLL");
-            let bit = match events {
-                true if name.ends_with("PRI") => 0x20,
-                true => 2,
-                false => 0x4000_0000,
-            };
             let own = Spanned { value: value.clone(), span: 0..0 };
-            vec![with_bit(&[own], bit), Expr::Integer(0x55)]
+            vec![with_bit(&[own], unused_bit(&[name])), Expr::Integer(0x55)]
         }
         Expr::Or(parts) => {
-            let mut all = vec![with_bit(parts, 0x20)];
+            let names: Vec<_> = parts
+                .iter()
+                .filter_map(|part| match &part.value {
+                    Expr::Symbol(name) => Some(name),
+                    _ => None,
+                })
+                .collect();
+            let mut all = vec![with_bit(parts, unused_bit(&names))];
             for index in 0..parts.len() {
                 let mut fewer = parts.clone();
                 fewer.remove(index);
@@ -151,5 +151,16 @@ fn changed(value: &Expr) -> Vec<Expr> {
             vec![Expr::Text(bytes)]
         }
         _ => Vec::new(),
+    }
+}
+
+/// A bit that none of the names stands for. Events of poll() have only sixteen: POLLPRI and EPOLLPRI are 2, POLLNVAL
+/// is 0x20.
+fn unused_bit(names: &[&String]) -> i64 {
+    let events = names.iter().any(|name| name.starts_with("POLL") || name.starts_with("EPOLL"));
+    match events {
+        true if names.iter().any(|name| name.ends_with("PRI")) => 0x20,
+        true => 2,
+        false => 0x4000_0000,
     }
 }
