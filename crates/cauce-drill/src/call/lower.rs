@@ -18,8 +18,6 @@ pub(crate) struct Setting<'a> {
     pub definitions: &'a BTreeMap<String, String>,
     /// AF_INET or AF_INET6: what `...` stands for in socket().
     pub domain: i32,
-    /// True when packets are IPv6.
-    pub ipv6: bool,
     /// The peer.
     pub remote: IpAddr,
 }
@@ -54,8 +52,11 @@ impl Setting<'_> {
                 .map(str::trim)
                 .try_fold(0, |all, part| Some(all | integer(part).or_else(|| value_of(part))?)),
             None => value_of(name).or(match name {
-                "CMSG_LEVEL_IP" => value_of(if self.ipv6 { "SOL_IPV6" } else { "SOL_IP" }),
-                "CMSG_TYPE_RECVERR" => value_of(if self.ipv6 { "IPV6_RECVERR" } else { "IP_RECVERR" }),
+                // The socket's family decides, also where its packets are IPv4.
+                "CMSG_LEVEL_IP" if self.domain == libc::AF_INET6 => value_of("SOL_IPV6"),
+                "CMSG_LEVEL_IP" => value_of("SOL_IP"),
+                "CMSG_TYPE_RECVERR" if self.domain == libc::AF_INET6 => value_of("IPV6_RECVERR"),
+                "CMSG_TYPE_RECVERR" => value_of("IP_RECVERR"),
                 _ => None,
             }),
         };

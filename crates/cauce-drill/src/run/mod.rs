@@ -49,7 +49,6 @@ impl Checked {
             source: &source,
             definitions: &settings.definitions,
             domain: if settings.ip == IpMode::V4 { libc::AF_INET } else { libc::AF_INET6 },
-            ipv6: settings.ipv6(),
             remote: settings.remote,
         };
         let lowered = script.events.iter().map(|event| match &event.action {
