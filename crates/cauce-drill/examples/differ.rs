@@ -26,97 +26,234 @@ impl Random {
     }
 }
 
-const OPENING: &str = "0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3
-+0 bind(3, ..., ...) = 0
-+0 listen(3, 1) = 0
-";
+/// A connection in the making of its script: what both sides have said so far.
+struct Play {
+    random: Random,
+    text: String,
+    fd: u32,
+    sack: bool,
+    timestamps: bool,
+    window: u64,
+    written: u64,
+    acked: u64,
+    received: u64,
+    peer_clock: u64,
+    over: bool,
+}
 
-/// A script of a server whose peer does odd things.
-fn script(seed: u64) -> String {
-    let mut random = Random(seed);
-    let sack = random.below(4) > 0;
-    let mut text = String::new();
-    if random.below(3) == 0 {
-        text.push_str("`sysctl -q net.ipv4.tcp_early_retrans=0`\n");
+impl Play {
+    /// The handshake: passive or active, with the options and buffers that chance picks.
+    fn open(seed: u64) -> Play {
+        let mut random = Random(seed);
+        let (sack, timestamps) = (random.below(4) > 0, random.below(3) == 0);
+        let scale = random.one_of(&[0, 2, 7, 7, 7]);
+        let window = if scale == 0 { 32_792 } else { 32_896 >> scale };
+        let mut play = Play {
+            random,
+            text: String::new(),
+            fd: 4,
+            sack,
+            timestamps,
+            window,
+            written: 1,
+            acked: 1,
+            received: 1,
+            peer_clock: 1000,
+            over: false,
+        };
+        let mss = play.random.one_of(&[1000, 1000, 1000, 536, 1460]);
+        if play.random.below(3) == 0 {
+            play.line("`sysctl -q net.ipv4.tcp_early_retrans=0`");
+        }
+        let mut options = vec![format!("mss {mss}")];
+        options.extend(sack.then(|| "sackOK".to_owned()));
+        options.extend(timestamps.then(|| "TS val 1000 ecr 0".to_owned()));
+        options.extend((scale > 0).then(|| format!("nop,wscale {scale}")));
+        let options = options.join(",");
+        let rtt = play.random.one_of(&[23, 51, 103]);
+        play.line("0 socket(..., SOCK_STREAM, IPPROTO_TCP) = 3");
+        let buffer = play.random.one_of(&[4000, 10_000, 30_000]);
+        match play.random.below(6) {
+            0 => play.line(&format!("+0 setsockopt(3, SOL_SOCKET, SO_RCVBUF, [{buffer}], 4) = 0")),
+            1 => play.line(&format!("+0 setsockopt(3, SOL_SOCKET, SO_SNDBUF, [{buffer}], 4) = 0")),
+            _ => {}
+        }
+        if play.random.below(4) == 0 {
+            play.fd = 3;
+            play.line("+0 fcntl(3, F_SETFL, O_RDWR|O_NONBLOCK) = 0");
+            play.line("+0 connect(3, ..., ...) = -1 EINPROGRESS (Operation now in progress)");
+            play.line("+0 > S 0:0(0) <...>");
+            let options = options.replace("ecr 0", "ecr 100");
+            play.line(&format!("+.{rtt:03} < S. 0:0(0) ack 1 win 32792 <{options}>"));
+        } else {
+            play.line("+0 bind(3, ..., ...) = 0");
+            play.line("+0 listen(3, 1) = 0");
+            play.line(&format!("+0 < S 0:0(0) win 32792 <{options}>"));
+            play.line("+0 > S. 0:0(0) ack 1 <...>");
+            play.packet(&format!("+.{rtt:03}"), ".", 1, 0, 1, window, &[]);
+            play.line("+0 accept(3, ..., ...) = 4");
+            play.line("+0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0");
+        }
+        play
     }
-    text.push_str(OPENING);
-    let options = if sack { "<mss 1000,sackOK,nop,nop,nop,wscale 7>" } else { "<mss 1000>" };
-    let window = if sack { 257 } else { 32792 };
-    let rtt = random.one_of(&[40, 100]);
-    text.push_str(&format!("+0 < S 0:0(0) win 32792 {options}\n+0 > S. 0:0(0) ack 1 <...>\n"));
-    text.push_str(&format!("+.{rtt:03} < . 1:1(0) ack 1 win {window}\n+0 accept(3, ..., ...) = 4\n"));
-    text.push_str("+0 fcntl(4, F_SETFL, O_RDWR|O_NONBLOCK) = 0\n");
-    if random.below(2) == 0 {
-        text.push_str("+0 setsockopt(4, SOL_TCP, TCP_NODELAY, [1], 4) = 0\n");
+
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
     }
-    let (mut written, mut acked, mut received) = (1u64, 1u64, 1u64);
-    for _ in 0..6 + random.below(16) {
-        let gap = random.one_of(&[0, 0, 0, 2, 7, 20, 20, 60, 60, 150, 450]);
-        let gap = format!("+.{gap:03}");
-        match random.below(13) {
-            0..=3 => {
-                let len = random.one_of(&[1, 100, 700, 1000, 1500, 2000, 3500, 5000, 10000, 12000]);
-                text.push_str(&format!("{gap} write(4, ..., {len}) = {len}\n"));
-                written += len;
-            }
-            4..=8 => {
-                let most = (written - acked).min(12_000);
-                let ack = match random.below(5) {
-                    0 => acked,
-                    1 => acked + most,
-                    _ => acked + random.below(most / 1000 + 1) * 1000,
-                }
-                .min(written);
-                let mut blocks = Vec::new();
-                if sack && ack < written && random.below(2) == 0 {
-                    let mut at = ack;
-                    for _ in 0..1 + random.below(2) {
-                        at += 1000 * (1 + random.below(2));
-                        let end = at + 1000 * (1 + random.below(3));
-                        if end <= written && end <= acked + 10_000 {
-                            blocks.insert(0, format!("{at}:{end}"));
-                            at = end;
-                        }
-                    }
-                }
-                let list = if blocks.is_empty() {
-                    String::new()
-                } else {
-                    format!(" <nop,nop,sack {}>", blocks.join(" "))
-                };
-                let window = if random.below(10) == 0 { random.one_of(&[0, 10, 16]) } else { window };
-                text.push_str(&format!("{gap} < . {received}:{received}(0) ack {ack} win {window}{list}\n"));
-                acked = ack;
-            }
-            9..=10 if seed.is_multiple_of(2) => {}
-            9..=10 => {
-                let len = random.one_of(&[1, 100, 1000, 1000, 1000]);
-                let from = match random.below(6) {
-                    0 => received + 1000,
-                    1 => received + 3000,
-                    2 => received.saturating_sub(500).max(1),
-                    _ => received,
-                };
-                text.push_str(&format!("{gap} < P. {from}:{}({len}) ack {acked} win {window}\n", from + len));
-                if from <= received {
-                    received = received.max(from + len);
-                }
-            }
-            11 => text.push_str(&format!("{gap} read(4, ..., 5000) = ?\n")),
-            _ => {
-                if random.below(4) == 0 {
-                    text.push_str(&format!("{gap} shutdown(4, SHUT_WR) = 0\n"));
-                } else if random.below(4) == 0 {
-                    text.push_str(&format!("{gap} < F. {received}:{received}(0) ack {acked} win {window}\n"));
-                    received += 1;
-                    // Its ACK leaves by a timer of no length, which is a tick of the kernel's clock.
-                    text.push_str("+.02 %{ pass }%\n");
+
+    /// A packet of the peer.
+    #[expect(clippy::too_many_arguments, reason = "that is what a packet says")]
+    fn packet(
+        &mut self,
+        gap: &str,
+        flags: &str,
+        seq: u64,
+        len: u64,
+        ack: u64,
+        window: u64,
+        blocks: &[String],
+    ) {
+        let mut options = Vec::new();
+        if self.timestamps && !flags.contains('R') {
+            self.peer_clock += 10;
+            options.push(format!("nop,nop,TS val {} ecr 100", self.peer_clock));
+        }
+        if !blocks.is_empty() {
+            options.push(format!("nop,nop,sack {}", blocks.join(" ")));
+        }
+        let options = if options.is_empty() { String::new() } else { format!(" <{}>", options.join(",")) };
+        let end = seq + len;
+        self.line(&format!("{gap} < {flags} {seq}:{end}({len}) ack {ack} win {window}{options}"));
+    }
+
+    fn acknowledge(&mut self, gap: &str) {
+        let most = (self.written - self.acked).min(12_000);
+        let ack = match self.random.below(5) {
+            0 => self.acked,
+            1 => self.acked + most,
+            _ => self.acked + self.random.below(most / 1000 + 1) * 1000,
+        }
+        .min(self.written);
+        let mut blocks = Vec::new();
+        if self.sack && ack < self.written && self.random.below(2) == 0 {
+            let mut at = ack;
+            for _ in 0..1 + self.random.below(2) {
+                at += 1000 * (1 + self.random.below(2));
+                let end = at + 1000 * (1 + self.random.below(3));
+                if end <= self.written && end <= self.acked + 10_000 {
+                    blocks.insert(0, format!("{at}:{end}"));
+                    at = end;
                 }
             }
         }
+        let scarce = self.window / 25;
+        let window = if self.random.below(10) == 0 {
+            self.random.one_of(&[0, scarce, 2 * scarce])
+        } else {
+            self.window
+        };
+        let received = self.received;
+        self.packet(gap, ".", received, 0, ack, window, &blocks);
+        self.acked = ack;
     }
-    text.push_str("+.9 %{ pass }%\n");
-    text
+
+    /// Data of the peer: in order, beyond a hole, partly or wholly old, or more than a segment at once.
+    fn data(&mut self, gap: &str) {
+        let len = self.random.one_of(&[1, 100, 100, 1000, 1000, 1000, 1400, 5000]);
+        let from = match self.random.below(8) {
+            0 => self.received + 1000,
+            1 => self.received + 3000,
+            2 => self.received.saturating_sub(500).max(1),
+            _ => self.received,
+        };
+        let (acked, window) = (self.acked, self.window);
+        self.packet(gap, "P.", from, len, acked, window, &[]);
+        if from <= self.received {
+            self.received = self.received.max(from + len);
+        }
+    }
+
+    fn option(&mut self, gap: &str) {
+        let fd = self.fd;
+        let line = match self.random.below(7) {
+            0 => format!("setsockopt({fd}, SOL_TCP, TCP_NODELAY, [1], 4) = 0"),
+            1 => format!("setsockopt({fd}, SOL_TCP, TCP_NODELAY, [0], 4) = 0"),
+            2 => format!("setsockopt({fd}, SOL_TCP, TCP_CORK, [1], 4) = 0"),
+            3 => format!("setsockopt({fd}, SOL_TCP, TCP_CORK, [0], 4) = 0"),
+            4 => format!("setsockopt({fd}, SOL_TCP, TCP_QUICKACK, [1], 4) = 0"),
+            5 => format!("setsockopt({fd}, SOL_SOCKET, SO_RCVBUF, [20000], 4) = 0"),
+            _ => format!("setsockopt({fd}, SOL_TCP, TCP_NOTSENT_LOWAT, [6000], 4) = 0"),
+        };
+        self.line(&format!("{gap} {line}"));
+    }
+
+    /// The ends of connections, and what only looks like one.
+    fn ending(&mut self, gap: &str) {
+        let (fd, received, acked, window) = (self.fd, self.received, self.acked, self.window);
+        match self.random.below(8) {
+            0 => self.line(&format!("{gap} shutdown({fd}, SHUT_WR) = ?")),
+            1 => {
+                self.packet(gap, "F.", received, 0, acked, window, &[]);
+                self.received += 1;
+                // Its ACK leaves by a timer of no length, which is a tick of the kernel's clock.
+                self.line("+.02 %{ pass }%");
+            }
+            2 => {
+                self.packet(gap, "R.", received, 0, acked, 0, &[]);
+                self.over = true;
+            }
+            3 => self.packet(gap, "R", received + 5, 0, acked, 0, &[]),
+            4 => self.packet(gap, "S", received, 0, acked, window, &[]),
+            5 => {
+                self.line(&format!("{gap} close({fd}) = 0"));
+                self.over = true;
+            }
+            6 => {
+                let end = self.written;
+                if self.acked < end && !self.timestamps {
+                    let len = (end - acked).min(1000);
+                    let stop = acked + len;
+                    self.line(&format!("{gap} < icmp unreachable host_unreachable [{acked}:{stop}({len})]"));
+                }
+            }
+            _ => self.line("+1.2 %{ pass }%"),
+        }
+    }
+
+    fn step(&mut self) {
+        let gap = self.random.one_of(&[1, 3, 3, 7, 21, 21, 67, 67, 151, 453]);
+        let gap = format!("+.{gap:03}");
+        match self.random.below(28) {
+            0..=6 => {
+                let len = self.random.one_of(&[1, 100, 700, 1000, 1500, 2000, 3500, 5000, 10_000, 12_000]);
+                let fd = self.fd;
+                self.line(&format!("{gap} write({fd}, ..., {len}) = ?"));
+                self.written += len;
+            }
+            7..=16 => self.acknowledge(&gap),
+            17..=21 => self.data(&gap),
+            22..=23 => {
+                let fd = self.fd;
+                self.line(&format!("{gap} read({fd}, ..., 5000) = ?"));
+            }
+            24..=25 => self.option(&gap),
+            _ => self.ending(&gap),
+        }
+    }
+}
+
+/// A script of a connection whose peer does odd things.
+fn script(seed: u64) -> String {
+    let mut play = Play::open(seed);
+    for _ in 0..6 + play.random.below(16) {
+        if play.over {
+            break;
+        }
+        play.step();
+    }
+    play.line("+.9 %{ pass }%");
+    play.text
 }
 
 /// Time in milliseconds and text of every line of a record, windows left out.
@@ -133,6 +270,10 @@ fn lines(record: &str) -> Vec<(f64, String)> {
             && let Some(win) = words.iter().position(|word| *word == "win")
         {
             words.drain(win..win + 2);
+        }
+        // Our clock shows when a packet left, which is compared with more patience.
+        if let (true, Some(value)) = (text.starts_with('>'), words.iter().position(|word| *word == "val")) {
+            words.remove(value + 1);
         }
         all.push((at, words.join(" ")));
     }

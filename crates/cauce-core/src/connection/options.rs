@@ -1,7 +1,7 @@
 //! Options that act at once on a living connection (O-02, O-10, O-11, O-33; REQUIREMENTS 2).
 
 use super::state::State;
-use super::{Connection, pending};
+use super::{Connection, flag, pending};
 use crate::context::Context;
 use crate::socket::errno::Errno;
 use crate::socket::options::SocketOption;
@@ -22,7 +22,12 @@ impl Connection {
         }
         self.options.store(option, cx.sysctl)?;
         match *option {
-            SocketOption::NoDelay(true) | SocketOption::Cork(false) => self.want(pending::FLUSH),
+            SocketOption::NoDelay(true) => self.want(pending::FLUSH),
+            SocketOption::Cork(false) => {
+                // Without the cork Nagle's rule decides again, which knows of TCP_NODELAY.
+                self.clear(flag::MORE);
+                self.want(pending::OUTPUT);
+            }
             SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) => self.arm_keepalive(cx),
             SocketOption::QuickAck(on) if self.recv.set_quick_ack(i32::from(on), cx) => {
                 self.want(pending::ACK);

@@ -74,12 +74,22 @@ impl SackReport {
         self.duplicate = Some((start, end));
     }
 
-    /// True when nothing is to be reported.
+    /// More of the same segment was a duplicate: it joins the one to be reported if it touches it, and is not told
+    /// otherwise. False when there is none to be reported yet.
+    pub fn extend_duplicate(&mut self, start: u64, end: u64) -> bool {
+        let Some(known) = self.duplicate else { return false };
+        if touches(known, (start, end)) {
+            self.duplicate = Some(union(known, (start, end)));
+        }
+        true
+    }
+
     /// Just past the highest byte of the blocks.
     pub fn end(&self) -> Option<u64> {
         self.blocks.iter().map(|block| block.1).max()
     }
 
+    /// True when nothing is to be reported.
     pub fn is_empty(&self) -> bool {
         self.blocks.is_empty() && self.duplicate.is_none()
     }

@@ -269,7 +269,10 @@ impl Receiver {
         outcome.in_order_bytes += count;
         self.release(freed, cx);
         if let Some((start, end)) = overlap {
-            self.report_duplicate(start, end, cx);
+            let extended = self.rare.as_mut().is_some_and(|rare| rare.report.extend_duplicate(start, end));
+            if !extended {
+                self.report_duplicate(start, end, cx);
+            }
         }
         if fin {
             self.fin_arrived(cx);

@@ -29,6 +29,8 @@ impl Connection {
             if segment.header.options.sack.is_empty() {
                 return Ok(());
             }
+        } else {
+            self.update_recent_timestamp(segment, cx);
         }
         self.process_ack(segment, cx);
         if self.state == State::Closed { Err(DropReason::Closed) } else { Ok(()) }

@@ -29,7 +29,6 @@ impl Connection {
             self.stats.last_ack_recv = cx.now;
             self.keepalive_probes = 0;
         }
-        self.repair_before_text(&segment, cx);
         // Text of a segment that has passed the prediction cannot be refused for its place.
         let _ = self.take_text(segment, cx);
         self.decide_ack(cx);
@@ -51,5 +50,6 @@ impl Connection {
             && options.timestamps.is_none_or(|ts| !self.ts.rejects(ts.val, cx.now))
             && self.window_probes == 0
             && self.peer_urgent().is_none()
+            && (segment.ack > self.snd.una || self.recovery.counts().awaiting == 0)
     }
 }

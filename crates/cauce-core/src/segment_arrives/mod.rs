@@ -107,7 +107,6 @@ impl Connection {
         if !segment.has(Flags::ACK) {
             return Err(DropReason::NoAckFlag);
         }
-        self.update_recent_timestamp(&segment, cx);
         if self.state == State::SynReceived {
             self.check_handshake_ack(&segment, cx)?;
         }

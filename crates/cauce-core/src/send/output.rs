@@ -320,7 +320,6 @@ impl Connection {
         out.push(packet);
         let control = if next > end { Control::FIN } else { Control::NONE };
         self.record_sent(start, next, mss as u32, control, cx);
-        self.recv.data_sent(cx);
         self.snd.nxt = next;
         self.timers.persist = Instant::NEVER;
         cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(mss));

@@ -90,7 +90,7 @@ impl Connection {
         // Before the SACK blocks are taken, which shorten the segments.
         let mss = usize::from(self.effective_mss());
         let mut options = if syn { self.syn_options(cx) } else { self.plain_options(cx) };
-        if ack && !syn && !segment.flags.contains(Flags::RST) {
+        if ack && !syn {
             self.add_sack(&mut options);
         }
         let mut flags = segment.flags;
@@ -184,6 +184,7 @@ impl Connection {
         if segment.len > 0 {
             self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(segments as u32);
             self.stats.last_data_sent = cx.now;
+            self.recv.data_sent(cx);
         }
         if matches!(segment.reason, SendReason::Retransmit | SendReason::Timeout) {
             // Recovery counts RetransSegs.
