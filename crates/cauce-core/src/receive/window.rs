@@ -116,10 +116,11 @@ impl Window {
         self.share(sysctl).window_from(self.buffer.saturating_sub(self.charged))
     }
 
-    /// The largest window that may be offered: by auto-tuning, by the user, by the scale.
+    /// The largest window that is wished for, by auto-tuning and by the user. What the scale can say of it is seen to
+    /// when it is offered.
     pub fn limit(&self) -> u32 {
         let user = if self.user_clamp == 0 { u32::MAX } else { self.user_clamp };
-        self.clamp.min(user).min(u32::from(u16::MAX) << self.scale)
+        self.clamp.min(user)
     }
 
     /// Just past the last byte that was offered. Data that was accepted beyond it moves it.
