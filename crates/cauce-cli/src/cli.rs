@@ -1,6 +1,6 @@
 //! The command line.
 
-use crate::{completions, demo, drill, man, nc, up};
+use crate::{completions, demo, drill, man, nc, tools, up};
 use clap::{Parser, Subcommand};
 
 const EXAMPLES: &str = "\
@@ -37,6 +37,32 @@ pub enum Command {
     Up(Box<up::Args>),
     /// Copy stdin to a peer and what it sends to stdout, on a stack of its own.
     Nc(Box<nc::Args>),
+    /// Show the sockets of a running stack, as ss(8) does.
+    #[command(after_help = "\
+Examples:
+  cauce ss -tan                         all sockets
+  cauce ss -ti state established        with what TCP_INFO tells
+  cauce ss --json")]
+    Ss(tools::Args),
+    /// Show the sockets of a running stack, as netstat(8) does.
+    #[command(after_help = "\
+Examples:
+  cauce netstat -nat | awk '{print $6}' | sort | uniq -c")]
+    Netstat(tools::Args),
+    /// Show the counters of a running stack, as nstat(8) does: what was counted since it was last asked.
+    #[command(after_help = "\
+Examples:
+  cauce nstat                           what has changed
+  cauce nstat -az TcpExtTCPTimeouts     a counter since the stack began")]
+    Nstat(tools::Args),
+    /// Show or change the settings of a running stack, as sysctl(8) does.
+    Sysctl(tools::SysctlArgs),
+    /// Show or forget what a running stack remembers of destinations, as `ip tcp_metrics` does.
+    #[command(after_help = "\
+Examples:
+  cauce tcp-metrics show
+  cauce tcp-metrics flush")]
+    TcpMetrics(tools::Args),
     /// Print completions for a shell.
     Completions(completions::Args),
     /// Print the man page, or write all of them to a directory.

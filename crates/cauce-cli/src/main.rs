@@ -5,12 +5,14 @@
 
 mod cli;
 mod completions;
+mod control;
 mod demo;
 mod drill;
 mod man;
 mod nc;
 mod network;
 mod settings;
+mod tools;
 mod units;
 mod up;
 
@@ -26,6 +28,11 @@ fn main() -> ExitCode {
         Command::Drill(args) => drill::run(&args),
         Command::Up(args) => up::run(&args).map(done),
         Command::Nc(args) => nc::run(&args).map(done),
+        Command::Ss(args) => tools::run("ss", &args),
+        Command::Netstat(args) => tools::run("netstat", &args),
+        Command::Nstat(args) => tools::run("nstat", &args),
+        Command::Sysctl(args) => tools::sysctl(&args),
+        Command::TcpMetrics(args) => tools::metrics(&args),
         Command::Completions(args) => completions::run(&args).map(done),
         Command::Man(args) => man::run(&args).map(done),
     };

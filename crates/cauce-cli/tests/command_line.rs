@@ -4,7 +4,8 @@ mod common;
 
 use common::{cauce, failure, scratch, success};
 
-const COMMANDS: [&str; 6] = ["demo", "drill", "up", "nc", "completions", "man"];
+const COMMANDS: [&str; 11] =
+    ["demo", "drill", "up", "nc", "ss", "netstat", "nstat", "sysctl", "tcp-metrics", "completions", "man"];
 
 #[test]
 fn help_teaches_with_examples() {

@@ -3,35 +3,14 @@
 
 mod common;
 
-use std::io::Write;
+use common::{in_namespace, skip};
 use std::path::Path;
 use std::process::{Command, Stdio};
-
-/// The command that runs another one in a network namespace of its own, as root or in a user namespace.
-fn in_namespace() -> Option<Command> {
-    let ways: [&[&str]; 2] = [&["-n"], &["-r", "-n"]];
-    let tun = "test -r /dev/net/tun && test -w /dev/net/tun && ip tuntap add mode tun name t0";
-    ways.into_iter().find_map(|flags| {
-        let mut trial = Command::new("unshare");
-        trial.args(flags).args(["sh", "-c", tun]).stdout(Stdio::null()).stderr(Stdio::null());
-        let works = trial.status().is_ok_and(|status| status.success());
-        works.then(|| {
-            let mut command = Command::new("unshare");
-            command.args(flags);
-            command
-        })
-    })
-}
 
 fn has(program: &str) -> bool {
     let mut command = Command::new(program);
     let command = command.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
-}
-
-/// Says on the terminal, past the test harness, that nothing was checked.
-fn skip(why: &str) {
-    let _ = writeln!(std::io::stderr(), "\n!!! SKIPPED: {why}: no session with real programs is checked\n");
 }
 
 fn session(only: &str) {

@@ -11,7 +11,8 @@ use cauce_core::batch::{MAX_HEADER, SendReason, Token, Transmit};
 use cauce_core::counters::Counters;
 use cauce_core::frame::DeviceId;
 use cauce_core::socket::errno::Errno;
-use cauce_core::stack::Medium;
+use cauce_core::stack::{Medium, Stack};
+use cauce_core::time::Instant;
 use cauce_device::DeviceCounters;
 use std::fmt;
 use std::future::poll_fn;
@@ -161,6 +162,21 @@ impl Netstack {
     /// ```
     pub fn counters(&self) -> Counters {
         self.shard.core().stack.counters().clone()
+    }
+
+    /// Runs `look` on the engine behind this netstack, and does what it caused: for tools that show or change
+    /// what this crate has no name for. The netstack stands still meanwhile, so it should be short.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// let (net, _peer) = cauce::pair();
+    /// let _listener = net.bind("10.0.0.1:80").await?;
+    /// let states: Vec<_> = net.with_stack(|stack, now| stack.listing(now).map(|one| one.state).collect());
+    /// assert_eq!(states.len(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn with_stack<T>(&self, look: impl FnOnce(&mut Stack, Instant) -> T) -> T {
+        self.shard.act(|core, now| look(&mut core.stack, now))
     }
 
     /// What the device has carried.

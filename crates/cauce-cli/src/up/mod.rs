@@ -4,6 +4,7 @@ mod http;
 mod listing;
 mod services;
 
+use crate::control::{Control, Place};
 use crate::network::{self, Network};
 use anyhow::{Context, bail};
 use cauce::TcpListener;
@@ -31,6 +32,8 @@ or let root make and configure the device, and leave --host out:
   sudo ip addr add 10.9.0.1/24 dev cauce0
   sudo ip link set cauce0 up
 
+Tools for the running stack: cauce ss, netstat, nstat, sysctl, tcp-metrics.
+
 One line on stdout tells that everything is ready. SIGINT and SIGTERM end it: connections that
 are open are reset, and a device that was made goes.";
 
@@ -47,6 +50,10 @@ pub struct Args {
     #[arg(long, value_name = "PORT", default_value_t = 80, requires = "serve", help_heading = "Services",
           value_parser = clap::value_parser!(u16).range(1..))]
     http_port: u16,
+    /// Where `cauce ss`, `sysctl` and the other tools reach this stack: a path, or `none`
+    /// [default: INTERFACE.sock in a directory of this user's]
+    #[arg(long, value_name = "PATH")]
+    control: Option<Place>,
     /// Send back what arrives on this port (RFC 862).
     #[arg(long, value_name = "PORT", help_heading = "Services", value_parser = clap::value_parser!(u16).range(1..))]
     echo: Option<u16>,
@@ -78,6 +85,9 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     let network = args.network.open()?;
     let mut services = Services { network: &network, tasks: JoinSet::new(), names: Vec::new() };
     services.start(args).await?;
+    if let Some(control) = control(args, &network.interface)? {
+        services.tasks.spawn(control.serve(network.stack.clone()));
+    }
     crate::print(services.ready().as_bytes())?;
     let mut tasks = services.tasks;
     let failed = tokio::select! {
@@ -91,6 +101,19 @@ async fn serve(args: &Args) -> anyhow::Result<()> {
     match failed {
         Some(why) => bail!("{why}"),
         None => Ok(()),
+    }
+}
+
+/// The control socket. Only one that was asked for must come to be.
+fn control(args: &Args, interface: &str) -> anyhow::Result<Option<Control>> {
+    let place = args.control.clone().unwrap_or(Place::Usual);
+    let bound = place.path(interface).and_then(|path| path.map(|path| Control::bind(&path)).transpose());
+    match bound {
+        Err(error) if place == Place::Usual => {
+            eprintln!("cauce: no control socket, so no `cauce ss` and its like: {error:#}");
+            Ok(None)
+        }
+        bound => bound,
     }
 }
 

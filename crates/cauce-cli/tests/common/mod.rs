@@ -1,8 +1,9 @@
 //! What the tests of the program share.
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The program, with nothing in its environment that changes how it prints.
 pub fn cauce() -> Command {
@@ -55,4 +56,25 @@ pub fn tshark_finds_no_fault(path: &Path) -> Option<usize> {
     assert!(faults.status.success(), "{}", both(&faults));
     assert_eq!(String::from_utf8_lossy(&faults.stdout), "", "tshark finds faults");
     Some(String::from_utf8_lossy(&all.stdout).lines().count())
+}
+
+/// The command that runs another one in a network namespace of its own, as root or in a user namespace.
+pub fn in_namespace() -> Option<Command> {
+    let ways: [&[&str]; 2] = [&["-n"], &["-r", "-n"]];
+    let tun = "test -r /dev/net/tun && test -w /dev/net/tun && ip tuntap add mode tun name t0";
+    ways.into_iter().find_map(|flags| {
+        let mut trial = Command::new("unshare");
+        trial.args(flags).args(["sh", "-c", tun]).stdout(Stdio::null()).stderr(Stdio::null());
+        let works = trial.status().is_ok_and(|status| status.success());
+        works.then(|| {
+            let mut command = Command::new("unshare");
+            command.args(flags);
+            command
+        })
+    })
+}
+
+/// Says on the terminal, past the test harness, that nothing was checked.
+pub fn skip(why: &str) {
+    let _ = writeln!(std::io::stderr(), "\n!!! SKIPPED: {why}: no session with real programs is checked\n");
 }

@@ -17,6 +17,18 @@ pub struct History {
     seen: Option<BTreeMap<String, u64>>,
 }
 
+impl History {
+    /// What was shown before, by name; `None` when nothing was.
+    pub fn of(shown: Option<BTreeMap<String, u64>>) -> History {
+        History { seen: shown }
+    }
+
+    /// What has been shown, to be kept for the next run.
+    pub fn shown(&self) -> Option<&BTreeMap<String, u64>> {
+        self.seen.as_ref()
+    }
+}
+
 const USAGE: &str = "Usage: nstat [-ajnprsz] [PATTERN…]";
 
 #[derive(Clone, Copy, Debug, Default)]

@@ -1,0 +1,57 @@
+//! A request as the tools of `cauce-posix` take it. This runs where the stack is.
+
+use super::json;
+use crate::control::{Reply, Request, VERSION};
+use cauce::Instant;
+use cauce::sysctl::Sysctls;
+use cauce_core::stack::Stack;
+use cauce_posix::tools::{self, Output, nstat};
+use std::io;
+
+/// True for a tool that [`answer`] has.
+pub fn known(tool: &str) -> bool {
+    ["ss", "netstat", "nstat", "sysctl", "ip"].contains(&tool)
+}
+
+/// Runs a tool over the stack.
+pub fn answer(stack: &mut Stack, now: Instant, request: &Request) -> Reply {
+    let arguments: Vec<&str> = request.arguments.iter().map(String::as_str).collect();
+    let output = match request.tool.as_str() {
+        "ss" | "netstat" if request.json => json::sockets(stack, now),
+        "ss" => tools::ss::run(stack, now, &arguments),
+        "netstat" => tools::netstat::run(stack, now, &arguments),
+        "nstat" => return nstat(stack, request, arguments),
+        "sysctl" => return sysctl(stack.sysctl_mut(), request),
+        "ip" if request.json => Output::unsupported("--json of ip"),
+        "ip" => tools::ip::run(stack, &arguments),
+        other => Output::unsupported(other),
+    };
+    reply(output)
+}
+
+fn reply(output: Output) -> Reply {
+    let Output { status, stdout, stderr, .. } = output;
+    Reply { version: VERSION, status, stdout, stderr, history: None }
+}
+
+fn nstat(stack: &Stack, request: &Request, mut arguments: Vec<&str>) -> Reply {
+    if request.json {
+        arguments.insert(0, "-j");
+    }
+    let mut history = nstat::History::of(request.history.clone());
+    let output = nstat::run(stack, &mut history, &arguments);
+    Reply { history: history.shown().cloned(), ..reply(output) }
+}
+
+/// `sysctl` over a table of settings.
+pub fn sysctl(settings: &mut Sysctls, request: &Request) -> Reply {
+    let arguments: Vec<&str> = request.arguments.iter().map(String::as_str).collect();
+    if request.json {
+        return reply(json::settings(settings, &arguments));
+    }
+    let read = |path: &str| match request.files.get(path) {
+        Some(text) => Ok(text.clone()),
+        None => Err(io::Error::from(io::ErrorKind::NotFound)),
+    };
+    reply(tools::sysctl::run(settings, &arguments, &read))
+}
