@@ -239,9 +239,9 @@ impl Connection {
     }
 
     /// Bytes that may leave together, up to `most` of them: no record is joined to another.
-    fn next_piece(&self, most: u64) -> u64 {
+    fn next_piece(&mut self, most: u64) -> u64 {
         let record = self.write.record_end(self.snd.nxt).saturating_sub(self.snd.nxt);
-        self.write.next_piece(self.snd.nxt, most).min(record)
+        self.write.fill_piece(self.snd.nxt, most.min(record)).min(record)
     }
 
     /// The MSS less what SACK blocks take while we report any.

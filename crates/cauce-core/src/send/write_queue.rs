@@ -104,16 +104,23 @@ impl WriteQueue {
         }
     }
 
-    /// Bytes in the first unsent piece. What the next piece holds joins it up to `most` bytes, unless the first is
-    /// reckoned to have left before there was a next one.
-    pub fn next_piece(&self, nxt: u64, most: u64) -> u64 {
-        let Some(held) = &self.held else { return 0 };
-        let Some(first) = held.pieces.front() else { return self.end.saturating_sub(nxt) };
-        let len = first.end.saturating_sub(nxt);
-        match held.pieces.get(1) {
-            Some(second) if len < most && first.end > held.reckoned => most.min(second.end - nxt),
-            _ => len,
+    /// Fills the first unsent piece up to `most` bytes from the next one, with its PSH when nothing of that is left,
+    /// and returns its length. A piece that is reckoned to have left before there was a next one stays as it is.
+    pub fn fill_piece(&mut self, nxt: u64, most: u64) -> u64 {
+        let Some(held) = &mut self.held else { return 0 };
+        let second = held.pieces.get(1).copied();
+        let Some(first) = held.pieces.front_mut() else { return self.end.saturating_sub(nxt) };
+        if let Some(second) = second
+            && first.end > held.reckoned
+            && first.end < nxt + most
+        {
+            first.end = second.end.min(nxt + most);
+            if first.end == second.end {
+                first.push |= second.push;
+                held.pieces.remove(1);
+            }
         }
+        held.pieces.front().map_or(0, |first| first.end.saturating_sub(nxt))
     }
 
     /// How many pieces are unsent.
@@ -387,6 +394,20 @@ mod tests {
         assert_eq!([100, 102, 103, 106].map(|from| queue.record_end(from)), [103, 103, 106, 110]);
         queue.release_to(103);
         assert_eq!([103, 107].map(|from| queue.record_end(from)), [106, 110]);
+    }
+
+    /// P-048: a piece that was filled up from the next one takes its PSH with it to its new end.
+    #[test]
+    fn a_filled_piece_moves_its_push() {
+        let mut queue = WriteQueue::new(0);
+        queue.append(b"0123");
+        queue.push();
+        queue.begin_piece();
+        queue.append(b"4567");
+        assert_eq!((queue.fill_piece(0, 4), queue.pieces()), (4, 2));
+        assert_eq!((queue.fill_piece(0, 6), queue.pieces()), (6, 2));
+        assert!(!queue.sent(4) && queue.sent(6));
+        assert_eq!((queue.fill_piece(6, 9), queue.pieces()), (2, 1));
     }
 
     /// However small the writes were, a segment's text is found in full.
