@@ -87,3 +87,18 @@ impl Frame {
 
 /// What a frame costs beside its bytes, as charged to receive buffers.
 pub const FRAME_OVERHEAD: u32 = 256;
+
+/// What Linux charges a receive buffer for a packet of `len` bytes from a TUN device: the power of two that holds
+/// it with its headroom and its shared part, and its descriptor. Windows depend on it, so whoever wants those of
+/// a kernel with a TUN sets it as [`Frame::truesize`].
+///
+/// ```
+/// assert_eq!(cauce_core::frame::tun_truesize(1500), 2304);
+/// ```
+pub fn tun_truesize(len: usize) -> u32 {
+    const HEADROOM: usize = 64;
+    const SHARED: usize = 320;
+    const DESCRIPTOR: usize = 256;
+    let linear = (len.min(1 << 20) + HEADROOM).next_multiple_of(64);
+    ((linear + SHARED).next_power_of_two() + DESCRIPTOR) as u32
+}

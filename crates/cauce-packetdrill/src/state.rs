@@ -10,7 +10,7 @@ use crate::host_sysctls;
 use crate::sys::descriptor;
 use bytes::Bytes;
 use cauce_core::batch::Batch;
-use cauce_core::frame::{DeviceId, Frame};
+use cauce_core::frame::{DeviceId, Frame, tun_truesize};
 use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::SysctlEntry;
 use cauce_core::time::Instant;
@@ -186,7 +186,7 @@ impl State {
         }
         let mut frame = Frame::new(packet);
         frame.device = self.device;
-        frame.truesize = truesize(frame.len());
+        frame.truesize = tun_truesize(frame.len());
         let _ = self.stack.handle_packet(now, frame);
         self.settle(now);
     }
@@ -259,14 +259,4 @@ fn splitmix64(mut state: u64) -> impl FnMut() -> u64 {
         z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
         z ^ z >> 31
     }
-}
-
-/// What Linux charges a receive buffer for a packet of `len` bytes from a TUN: the power of two that holds it
-/// with its headroom and its shared part, and its descriptor. Windows depend on it.
-fn truesize(len: usize) -> u32 {
-    const HEADROOM: usize = 64;
-    const SHARED: usize = 320;
-    const DESCRIPTOR: usize = 256;
-    let linear = len.min(1 << 20) + HEADROOM;
-    ((linear.next_multiple_of(64) + SHARED).next_power_of_two() + DESCRIPTOR) as u32
 }

@@ -12,7 +12,7 @@ use std::path::PathBuf;
 
 use bytes::Bytes;
 use cauce_core::batch::Batch;
-use cauce_core::frame::{DeviceId, Frame};
+use cauce_core::frame::{DeviceId, Frame, tun_truesize};
 use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::Sysctls;
 use cauce_core::time::Instant;
@@ -190,7 +190,7 @@ impl Target for Core {
     fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
         let mut frame = Frame::new(Bytes::copy_from_slice(packet));
         frame.device = self.device;
-        frame.truesize = truesize(packet.len());
+        frame.truesize = tun_truesize(packet.len());
         // What comes back is not TCP's business, as on a host.
         let _ = self.stack.handle_packet(self.now, frame);
         self.drain();
@@ -245,16 +245,6 @@ impl Target for Core {
     fn tolerance(&self) -> i64 {
         TOLERANCE
     }
-}
-
-/// What Linux charges a receive buffer for a packet of `len` bytes from a TUN: the power of two that holds it with
-/// its headroom and its shared part, and its descriptor. Windows depend on it.
-fn truesize(len: usize) -> u32 {
-    const HEADROOM: usize = 64;
-    const SHARED: usize = 320;
-    const DESCRIPTOR: usize = 256;
-    let linear = (len + HEADROOM).next_multiple_of(64) + SHARED;
-    (linear.next_power_of_two() + DESCRIPTOR) as u32
 }
 
 fn broken(why: impl Into<String>) -> TargetError {

@@ -240,6 +240,8 @@ const NUMBERS: &[(&str, i64)] = &[
     ("TCP_LAST_ACK", 9),
     ("TCP_LISTEN", 10),
     ("TCP_CLOSING", 11),
+    ("TCP_NEW_SYN_RECV", 12),
+    ("TCP_BOUND_INACTIVE", 13),
     ("TCP_CA_Open", 0),
     ("TCP_CA_Disorder", 1),
     ("TCP_CA_CWR", 2),
@@ -381,6 +383,13 @@ pub(crate) fn value_of(name: &str) -> Option<i64> {
     let (_, value) = tables.into_iter().flatten().find(|(known, _)| *known == name)?;
     // EPOLLET is the top bit, which C's int makes negative.
     Some(if *value < 0 { i64::from(*value as u32) } else { *value })
+}
+
+/// Names that code may use: states of connections and of loss recovery, and the bits of tcpi_options.
+pub(crate) fn constants() -> impl Iterator<Item = (&'static str, i64)> {
+    let first = NUMBERS.iter().position(|(name, _)| *name == "TCP_ESTABLISHED").unwrap_or(NUMBERS.len());
+    let wanted = |(name, _): &(&str, i64)| name.starts_with("TCP_") || name.starts_with("TCPI_OPT_");
+    NUMBERS[first..].iter().copied().take_while(wanted)
 }
 
 /// The symbol or the error that is most like `name`, as the end of a sentence; empty when none is like it.

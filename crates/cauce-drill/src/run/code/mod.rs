@@ -11,6 +11,7 @@ pub use self::python::Python;
 use super::Ran;
 use crate::against;
 use crate::ast::Span;
+use crate::call::symbols::constants;
 use crate::diagnostic::{Diagnostic, Kind, Source};
 use crate::target::Sample;
 
@@ -22,36 +23,6 @@ pub(super) struct Block {
     pub text: String,
     pub values: Sample,
 }
-
-/// Names that every block may use.
-const CONSTANTS: &[(&str, i64)] = &[
-    ("TCP_ESTABLISHED", 1),
-    ("TCP_SYN_SENT", 2),
-    ("TCP_SYN_RECV", 3),
-    ("TCP_FIN_WAIT1", 4),
-    ("TCP_FIN_WAIT2", 5),
-    ("TCP_TIME_WAIT", 6),
-    ("TCP_CLOSE", 7),
-    ("TCP_CLOSE_WAIT", 8),
-    ("TCP_LAST_ACK", 9),
-    ("TCP_LISTEN", 10),
-    ("TCP_CLOSING", 11),
-    ("TCP_NEW_SYN_RECV", 12),
-    ("TCP_BOUND_INACTIVE", 13),
-    ("TCP_CA_Open", 0),
-    ("TCP_CA_Disorder", 1),
-    ("TCP_CA_CWR", 2),
-    ("TCP_CA_Recovery", 3),
-    ("TCP_CA_Loss", 4),
-    ("TCPI_OPT_TIMESTAMPS", 1),
-    ("TCPI_OPT_SACK", 2),
-    ("TCPI_OPT_WSCALE", 4),
-    ("TCPI_OPT_ECN", 8),
-    ("TCPI_OPT_ECN_SEEN", 16),
-    ("TCPI_OPT_SYN_DATA", 32),
-    ("TCPI_OPT_USEC_TS", 64),
-    ("TCPI_OPT_TFO_CHILD", 128),
-];
 
 /// What stands before the text of a block.
 const OPENING: usize = "%{".len();
@@ -127,7 +98,7 @@ fn uses(text: &str, name: &str) -> bool {
 /// The script's name, the constants, and each block with its line and its values, as Python writes them.
 fn request(source: &Source, blocks: &[Block]) -> String {
     let mut request = format!("({}, ", quoted(&source.path));
-    dictionary(&mut request, CONSTANTS.iter().map(|(name, value)| (*name, i128::from(*value))));
+    dictionary(&mut request, constants().map(|(name, value)| (name, i128::from(value))));
     request.push_str(", [");
     for block in blocks {
         let (line, _) = source.place(block.span.start);
