@@ -1,7 +1,7 @@
 //! The send buffer: how much a user may write ahead of what is acknowledged (O-30, S-54, A-11, A-43).
 //!
 //! As on Linux the buffer counts memory, not bytes, and is asked only when a new piece begins: a piece costs its bytes
-//! and [`PIECE_OVERHEAD`], a write overshoots by what fits into its last piece, and so does the room that a large
+//! and `PIECE_OVERHEAD`, a write overshoots by what fits into its last piece, and so does the room that a large
 //! write gains by what leaves in the course of it. Nothing here sends; what would leave while the write goes on is
 //! only reckoned with, and does leave when the stack is drained.
 
