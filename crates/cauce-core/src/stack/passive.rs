@@ -5,6 +5,7 @@ use super::control_segment::{SegmentSpec, build_segment};
 use super::entity::{FlowRef, Owner};
 use super::input::Arrived;
 use super::rate_limit::allow_invalid_ack;
+use super::reset::ECN_MASK;
 use super::{Entry, PortHold, Stack};
 use crate::batch::SendReason;
 use crate::connection::negotiated::Negotiated;
@@ -144,7 +145,10 @@ impl Stack {
             device: path.device,
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
-            tos: listener.options.tos,
+            tos: match sysctl.tcp_reflect_tos {
+                0 => listener.options.tos,
+                _ => arrived.traffic_class & !ECN_MASK,
+            },
             retransmits: 0,
             timeouts: 0,
         })

@@ -167,12 +167,7 @@ impl Target for Deaf {
         let done = self.core.command(text);
         let heard = self.core.sysctl_mut();
         let shown = heard.clone();
-        if let (Ok(value), Ok(default)) = (heard.get(entry.name), Sysctls::default().get(entry.name))
-            && value != default
-        {
-            // A default is never refused.
-            let _ = heard.set(entry.name, &default);
-        }
+        heard.take(entry.name, &Sysctls::default());
         self.shown = Some(shown);
         done
     }
