@@ -71,7 +71,7 @@ impl Connection {
         let mss = advertised_mss(&setup.path, &setup.options);
         let scaling = cx.sysctl.tcp_window_scaling != 0;
         let window = opening_window(&setup.options, &setup.path, mss, scaling, cx.sysctl);
-        let negotiated = Negotiated::offer(cx.sysctl, mss, window.scale);
+        let negotiated = Negotiated::offer(&setup.key, mss, window.scale, cx.sysctl);
         let mut conn = Connection::build_block(setup, negotiated, 1 << 32, window, cx);
         conn.state = State::SynSent;
         conn.set(flag::ACTIVE);
