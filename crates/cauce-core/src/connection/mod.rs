@@ -36,7 +36,6 @@ use crate::socket::errno::Errno;
 use crate::socket::options::{SocketOptions, rare_flag};
 use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
-use crate::sysctl::Profile;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
 use alloc::boxed::Box;
@@ -328,7 +327,7 @@ impl Connection {
             0 => cx.sysctl.tcp_init_cwnd.max(1),
             segments => u32::from(segments),
         };
-        congestion::Settings::of(cx.sysctl, Profile::Linux618, initial)
+        congestion::Settings::of(cx.sysctl, initial)
     }
 
     /// What the receiver needs to know of the path.

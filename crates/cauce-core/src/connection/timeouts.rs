@@ -13,9 +13,6 @@ use crate::socket::errno::Errno;
 use crate::time::{Duration, Instant};
 use crate::trace::TraceEvent;
 
-/// The time-out before any RTT is known (RFC 6298 2.1).
-const INITIAL_RTO: Duration = Duration::from_secs(1);
-
 impl Connection {
     /// The next deadline and its reason; [`Instant::NEVER`] when none is running.
     pub(crate) fn next_deadline(&self) -> (Instant, TimerKind) {
@@ -122,7 +119,7 @@ impl Connection {
             let linear =
                 if self.state == State::SynSent { cx.sysctl.tcp_syn_linear_timeouts as u32 } else { 0 };
             // The linear ones come on top, but not beyond the time that back-off alone would take (S-44).
-            let total = nominal_total(retries, INITIAL_RTO, cx);
+            let total = nominal_total(retries, cx.sysctl.rto_initial(), cx);
             return done >= retries + linear || cx.now.since(self.stalled_since) >= total;
         }
         if self.window_closed_on_data() {

@@ -23,8 +23,6 @@ pub struct WindowRequest {
     pub scaling: bool,
     /// The route's initial window in segments (`initrwnd`); 0 for none.
     pub initrwnd: u32,
-    /// True in profile `manpage`, where `tcp_adv_win_scale` splits the buffer.
-    pub adv_win_scale: bool,
 }
 
 /// The choice, as [`Receiver::new`](super::Receiver::new) wants it.
@@ -52,10 +50,11 @@ impl InitialWindow {
 
 /// Chooses the first window and the scale.
 pub fn initial_window(request: &WindowRequest, sysctl: &Sysctls) -> InitialWindow {
-    let share = Share::initial(request.adv_win_scale, sysctl);
+    let share = Share::initial(sysctl);
     let full_space = share.window_from(request.rcvbuf);
     let mut clamp = if request.clamp == 0 { u32::MAX } else { request.clamp };
-    if request.rcvbuf_locked {
+    let fixed = sysctl.cauce_profile.fixes_window();
+    if request.rcvbuf_locked || fixed {
         clamp = clamp.min(full_space);
     }
     clamp = clamp.min(u32::from(u16::MAX) << MAX_WINDOW_SCALE);
@@ -63,6 +62,9 @@ pub fn initial_window(request: &WindowRequest, sysctl: &Sysctls) -> InitialWindo
     let mss = u32::from(request.mss).max(1);
     if window > mss {
         window -= window % mss;
+    }
+    if fixed {
+        clamp = window;
     }
     if sysctl.tcp_workaround_signed_windows != 0 {
         window = window.min(MAX_SIGNED_WINDOW);
@@ -85,15 +87,7 @@ mod tests {
     use super::*;
 
     fn request(rcvbuf: u32) -> WindowRequest {
-        WindowRequest {
-            rcvbuf,
-            rcvbuf_locked: false,
-            clamp: 0,
-            mss: 1448,
-            scaling: true,
-            initrwnd: 0,
-            adv_win_scale: false,
-        }
+        WindowRequest { rcvbuf, rcvbuf_locked: false, clamp: 0, mss: 1448, scaling: true, initrwnd: 0 }
     }
 
     fn with_rmem(rmem: [i32; 3]) -> Sysctls {

@@ -1,0 +1,233 @@
+//! Windows' names for the settings: values of the registry and of `netsh`, in Windows' units
+//! (Q-09, Q-10, Q-54, Q-55, Q-57, Q-60).
+//!
+//! A value of the registry is named by its whole path or by its last part, in any case of letters. Each name is
+//! another door to a setting of Linux: reading it shows what that setting means in Windows' terms. Times are in
+//! milliseconds there and in seconds here; they are rounded up. Per-interface values (`Interfaces\GUID`) have
+//! no counterpart and are unknown names.
+
+use super::table::make_default;
+use super::text::{Value, number_within};
+use super::{Access, Effect, Kind, Refusal, SysctlEntry, Sysctls};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+
+/// The key of the registry under which the values lie.
+pub const REGISTRY_KEY: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\";
+/// The same with the hive's whole name.
+const LONG_REGISTRY_KEY: &str = r"HKEY_LOCAL_MACHINE\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\";
+
+/// The largest window without scaling, and with it (Q-54).
+const WINDOWS: [i32; 2] = [65_535, 1_073_741_823];
+/// Windows that `autotuninglevel` allows: the largest field, shifted as far as each level lets the scale go.
+const LEVELS: [(&str, i32); 4] = [
+    ("highlyrestricted", 65_536 << 2),
+    ("restricted", 65_536 << 4),
+    ("normal", 65_536 << 8),
+    ("experimental", 1_073_741_823),
+];
+const LEVEL_NAMES: &str = "a level: disabled, highlyrestricted, restricted, normal or experimental";
+
+const fn entry(
+    name: &'static str,
+    kind: Kind,
+    [min, max]: [i128; 2],
+    unit: &'static str,
+    effect: Effect,
+    doc: &'static str,
+    read: fn(&Sysctls) -> String,
+    write: fn(&mut Sysctls, &str, &SysctlEntry) -> Result<(), Refusal>,
+) -> SysctlEntry {
+    SysctlEntry { name, kind, min, max, unit, effect, access: Access::ReadWrite, doc, read, write }
+}
+
+static TABLE: [SysctlEntry; 7] = [
+    entry(
+        "KeepAliveTime",
+        Kind::U32,
+        [1, 0xffff_ffff],
+        "milliseconds",
+        Effect::AtOnce,
+        "Idle time before the first keepalive probe: `tcp_keepalive_time`.",
+        |sysctls| milliseconds(sysctls.tcp_keepalive_time),
+        |sysctls, text, entry| {
+            sysctls.tcp_keepalive_time = seconds(text, entry)?;
+            Ok(())
+        },
+    ),
+    entry(
+        "KeepAliveInterval",
+        Kind::U32,
+        [1, 0xffff_ffff],
+        "milliseconds",
+        Effect::AtOnce,
+        "Time between unanswered keepalive probes: `tcp_keepalive_intvl`.",
+        |sysctls| milliseconds(sysctls.tcp_keepalive_intvl),
+        |sysctls, text, entry| {
+            sysctls.tcp_keepalive_intvl = seconds(text, entry)?;
+            Ok(())
+        },
+    ),
+    entry(
+        "TcpMaxDataRetransmissions",
+        Kind::U8,
+        [0, 255],
+        "",
+        Effect::AtOnce,
+        "Retransmissions, and unanswered keepalive probes, before a connection is given up: `tcp_retries2` and \
+         `tcp_keepalive_probes`.",
+        |sysctls| sysctls.tcp_retries2.to_string(),
+        |sysctls, text, entry| {
+            let count = u8::parse(&sysctls.tcp_retries2, text, entry)?;
+            (sysctls.tcp_retries2, sysctls.tcp_keepalive_probes) = (count, count);
+            Ok(())
+        },
+    ),
+    entry(
+        "TcpWindowSize",
+        Kind::U32,
+        [1, WINDOWS[1] as i128],
+        "bytes",
+        Effect::NextConnection,
+        "The fixed receive window of all connections: half of `tcp_rmem`'s default and limit, without \
+         `tcp_moderate_rcvbuf`. At most 65535 unless windows are scaled; Vista and later ignore it.",
+        |sysctls| (sysctls.tcp_rmem[1] / 2).to_string(),
+        write_window_size,
+    ),
+    entry(
+        "Tcp1323Opts",
+        Kind::U8,
+        [0, 3],
+        "",
+        Effect::NextConnection,
+        "Bits: 1 window scaling, 2 timestamps; unset they only answer a SYN that has them. \
+         `tcp_window_scaling`, `tcp_timestamps` and `tcp_offer_rfc1323`.",
+        read_rfc1323,
+        |sysctls, text, entry| {
+            let bits = u8::parse(&0, text, entry)?;
+            (sysctls.tcp_window_scaling, sysctls.tcp_timestamps) = (bits & 1, bits >> 1);
+            sysctls.tcp_offer_rfc1323 = 1;
+            Ok(())
+        },
+    ),
+    entry(
+        "congestionprovider",
+        Kind::Word,
+        [0, 0],
+        "",
+        Effect::NextConnection,
+        "netsh: the congestion control of new sockets, `ctcp` or `none`, which is Reno: \
+         `tcp_congestion_control`.",
+        |sysctls| if sysctls.tcp_congestion_control == "ctcp" { "ctcp" } else { "none" }.to_owned(),
+        |sysctls, text, _| match text.trim() {
+            "ctcp" => make_default(sysctls, "ctcp"),
+            "none" => make_default(sysctls, "reno"),
+            _ => Err(Refusal::Malformed("a provider: ctcp or none")),
+        },
+    ),
+    entry(
+        "autotuninglevel",
+        Kind::Word,
+        [0, 0],
+        "",
+        Effect::AtOnce,
+        "netsh: how far receive windows grow by themselves: `tcp_moderate_rcvbuf` and `tcp_rmem`'s limit.",
+        read_level,
+        write_level,
+    ),
+];
+
+/// All of Windows' names.
+pub fn table() -> &'static [SysctlEntry] {
+    &TABLE
+}
+
+/// The setting that has this name in Windows, with or without the path of the registry.
+pub(super) fn find(name: &str) -> Option<&'static SysctlEntry> {
+    let last = [REGISTRY_KEY, LONG_REGISTRY_KEY]
+        .into_iter()
+        .find(|key| name.get(..key.len()).is_some_and(|start| start.eq_ignore_ascii_case(key)))
+        .and_then(|key| name.get(key.len()..));
+    let of_registry = |entry: &&SysctlEntry| entry.kind != Kind::Word;
+    match last {
+        Some(last) => TABLE.iter().filter(of_registry).find(|entry| entry.name.eq_ignore_ascii_case(last)),
+        None => TABLE.iter().find(|entry| entry.name.eq_ignore_ascii_case(name)),
+    }
+}
+
+/// What somebody who writes `text` to this name should know although it is accepted.
+///
+/// ```
+/// use cauce_core::sysctl::{Sysctls, windows};
+/// let warning = windows::warning(&Sysctls::default(), "KeepAliveTime", "120").unwrap();
+/// assert_eq!(warning, "KeepAliveTime: 120 milliseconds are rounded up to 1 s; 120 seconds are 120000");
+/// assert_eq!(windows::warning(&Sysctls::default(), "KeepAliveTime", "120000"), None);
+/// ```
+pub fn warning(sysctls: &Sysctls, name: &str, text: &str) -> Option<String> {
+    let entry = find(name)?;
+    if entry.name == "TcpWindowSize" {
+        let profile = sysctls.cauce_profile;
+        let ignored = profile.tunes_windows_itself();
+        return ignored
+            .then(|| format!("{}: profile {profile} tunes windows itself and ignores it", entry.name));
+    }
+    if entry.unit != "milliseconds" {
+        return None;
+    }
+    let (value, _) = number_within(text, entry).ok()?;
+    if value % 1000 == 0 {
+        return None;
+    }
+    let rounded =
+        format!("{}: {value} milliseconds are rounded up to {} s", entry.name, (value + 999) / 1000);
+    Some(if value < 1000 { format!("{rounded}; {value} seconds are {value}000") } else { rounded })
+}
+
+fn milliseconds(seconds: u32) -> String {
+    (u64::from(seconds) * 1000).to_string()
+}
+
+fn seconds(text: &str, entry: &SysctlEntry) -> Result<u32, Refusal> {
+    u32::parse(&0, text, entry).map(|milliseconds| milliseconds.div_ceil(1000))
+}
+
+fn write_window_size(sysctls: &mut Sysctls, text: &str, entry: &SysctlEntry) -> Result<(), Refusal> {
+    let (value, _) = number_within(text, entry)?;
+    if sysctls.cauce_profile.tunes_windows_itself() {
+        return Ok(());
+    }
+    let scaled = sysctls.tcp_window_scaling != 0 && sysctls.tcp_offer_rfc1323 != 0;
+    let max = i128::from(WINDOWS[usize::from(scaled)]);
+    let value = i32::try_from(value).ok().filter(|value| i128::from(*value) <= max);
+    let window = value.ok_or(Refusal::OutOfRange { min: entry.min, max })?;
+    sysctls.set_fixed_window(window);
+    Ok(())
+}
+
+fn read_rfc1323(sysctls: &Sysctls) -> String {
+    let bits = u8::from(sysctls.tcp_window_scaling != 0) | u8::from(sysctls.tcp_timestamps != 0) << 1;
+    if sysctls.tcp_offer_rfc1323 == 0 && bits != 0 { String::new() } else { bits.to_string() }
+}
+
+fn read_level(sysctls: &Sysctls) -> String {
+    if sysctls.tcp_moderate_rcvbuf == 0 {
+        return "disabled".to_owned();
+    }
+    let limit = sysctls.tcp_rmem[2];
+    let level = LEVELS.into_iter().find(|(_, window)| window * 2 >= limit);
+    level.map_or("experimental", |(name, _)| name).to_owned()
+}
+
+fn write_level(sysctls: &mut Sysctls, text: &str, _: &SysctlEntry) -> Result<(), Refusal> {
+    let word = text.trim();
+    if word == "disabled" {
+        sysctls.tcp_moderate_rcvbuf = 0;
+        return Ok(());
+    }
+    let level = LEVELS.into_iter().find(|(name, _)| *name == word);
+    let (_, window) = level.ok_or(Refusal::Malformed(LEVEL_NAMES))?;
+    sysctls.tcp_moderate_rcvbuf = 1;
+    sysctls.tcp_rmem[2] = window * 2;
+    Ok(())
+}
