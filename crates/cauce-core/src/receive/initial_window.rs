@@ -63,9 +63,6 @@ pub fn initial_window(request: &WindowRequest, sysctl: &Sysctls) -> InitialWindo
     if window > mss {
         window -= window % mss;
     }
-    if fixed {
-        clamp = window;
-    }
     if sysctl.tcp_workaround_signed_windows != 0 {
         window = window.min(MAX_SIGNED_WINDOW);
     }
@@ -78,6 +75,10 @@ pub fn initial_window(request: &WindowRequest, sysctl: &Sysctls) -> InitialWindo
         let reachable = full_space.max(largest).max(sysctl.core_rmem_max).min(clamp);
         scale =
             reachable.checked_ilog2().unwrap_or(0).saturating_sub(15).min(u32::from(MAX_WINDOW_SCALE)) as u8;
+    }
+    // A fixed window is a whole number of segments for ever; the scale is chosen by the buffer.
+    if fixed {
+        clamp = window;
     }
     InitialWindow { window, scale, clamp: clamp.min(u32::from(u16::MAX) << scale) }
 }

@@ -8,5 +8,6 @@ mod closing;
 mod give_up;
 mod handshake;
 mod keepalive;
+mod profiles;
 mod rig;
 mod windows;
