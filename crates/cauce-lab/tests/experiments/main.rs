@@ -8,6 +8,7 @@ mod closing;
 mod give_up;
 mod handshake;
 mod keepalive;
+mod operators;
 mod profiles;
 mod rig;
 mod windows;

@@ -54,10 +54,14 @@ impl Rig {
 
     /// A listener at B, with options that its connections inherit.
     pub fn listen_with(&mut self, options: &[SocketOption]) -> SocketId {
+        self.listen_on(PORT, options)
+    }
+
+    pub fn listen_on(&mut self, port: u16, options: &[SocketOption]) -> SocketId {
         self.pair.with(Side::B, |stack, now| {
             let id = stack.open(Family::V4).unwrap();
             options.iter().for_each(|option| stack.socket(id).set_option(now, option.clone()).unwrap());
-            stack.socket(id).bind(SocketAddr::new(Side::B.ipv4(), PORT)).unwrap();
+            stack.socket(id).bind(SocketAddr::new(Side::B.ipv4(), port)).unwrap();
             stack.socket(id).listen(1024).unwrap();
             id
         })
@@ -65,10 +69,14 @@ impl Rig {
 
     /// A socket at A that has asked for a connection, with these options set before.
     pub fn connect(&mut self, options: &[SocketOption]) -> SocketId {
+        self.connect_to(PORT, options)
+    }
+
+    pub fn connect_to(&mut self, port: u16, options: &[SocketOption]) -> SocketId {
         self.pair.with(Side::A, |stack, now| {
             let id = stack.open(Family::V4).unwrap();
             options.iter().for_each(|option| stack.socket(id).set_option(now, option.clone()).unwrap());
-            let server = SocketAddr::new(Side::B.ipv4(), PORT);
+            let server = SocketAddr::new(Side::B.ipv4(), port);
             assert_eq!(stack.socket(id).connect(now, server), Err(Errno::EINPROGRESS));
             id
         })
