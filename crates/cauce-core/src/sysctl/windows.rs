@@ -29,113 +29,114 @@ const LEVELS: [(&str, i32); 4] = [
 ];
 const LEVEL_NAMES: &str = "a level: disabled, highlyrestricted, restricted, normal or experimental";
 
-const fn entry(
-    name: &'static str,
-    kind: Kind,
-    [min, max]: [i128; 2],
-    unit: &'static str,
-    effect: Effect,
-    doc: &'static str,
-    read: fn(&Sysctls) -> String,
-    write: fn(&mut Sysctls, &str, &SysctlEntry) -> Result<(), Refusal>,
-) -> SysctlEntry {
-    SysctlEntry { name, kind, min, max, unit, effect, access: Access::ReadWrite, doc, read, write }
-}
-
 static TABLE: [SysctlEntry; 7] = [
-    entry(
-        "KeepAliveTime",
-        Kind::U32,
-        [1, 0xffff_ffff],
-        "milliseconds",
-        Effect::AtOnce,
-        "Idle time before the first keepalive probe: `tcp_keepalive_time`.",
-        |sysctls| milliseconds(sysctls.tcp_keepalive_time),
-        |sysctls, text, entry| {
+    SysctlEntry {
+        name: "KeepAliveTime",
+        kind: Kind::U32,
+        min: 1,
+        max: 0xffff_ffff,
+        unit: "milliseconds",
+        effect: Effect::AtOnce,
+        access: Access::ReadWrite,
+        doc: "Idle time before the first keepalive probe: `tcp_keepalive_time`.",
+        read: |sysctls| milliseconds(sysctls.tcp_keepalive_time),
+        write: |sysctls, text, entry| {
             sysctls.tcp_keepalive_time = seconds(text, entry)?;
             Ok(())
         },
-    ),
-    entry(
-        "KeepAliveInterval",
-        Kind::U32,
-        [1, 0xffff_ffff],
-        "milliseconds",
-        Effect::AtOnce,
-        "Time between unanswered keepalive probes: `tcp_keepalive_intvl`.",
-        |sysctls| milliseconds(sysctls.tcp_keepalive_intvl),
-        |sysctls, text, entry| {
+    },
+    SysctlEntry {
+        name: "KeepAliveInterval",
+        kind: Kind::U32,
+        min: 1,
+        max: 0xffff_ffff,
+        unit: "milliseconds",
+        effect: Effect::AtOnce,
+        access: Access::ReadWrite,
+        doc: "Time between unanswered keepalive probes: `tcp_keepalive_intvl`.",
+        read: |sysctls| milliseconds(sysctls.tcp_keepalive_intvl),
+        write: |sysctls, text, entry| {
             sysctls.tcp_keepalive_intvl = seconds(text, entry)?;
             Ok(())
         },
-    ),
-    entry(
-        "TcpMaxDataRetransmissions",
-        Kind::U8,
-        [0, 255],
-        "",
-        Effect::AtOnce,
-        "Retransmissions, and unanswered keepalive probes, before a connection is given up: `tcp_retries2` and \
+    },
+    SysctlEntry {
+        name: "TcpMaxDataRetransmissions",
+        kind: Kind::U8,
+        min: 0,
+        max: 255,
+        unit: "",
+        effect: Effect::AtOnce,
+        access: Access::ReadWrite,
+        doc: "Retransmissions, and unanswered keepalive probes, before a connection is given up: `tcp_retries2` and \
          `tcp_keepalive_probes`.",
-        |sysctls| sysctls.tcp_retries2.to_string(),
-        |sysctls, text, entry| {
+        read: |sysctls| sysctls.tcp_retries2.to_string(),
+        write: |sysctls, text, entry| {
             let count = u8::parse(&sysctls.tcp_retries2, text, entry)?;
             (sysctls.tcp_retries2, sysctls.tcp_keepalive_probes) = (count, count);
             Ok(())
         },
-    ),
-    entry(
-        "TcpWindowSize",
-        Kind::U32,
-        [1, WINDOWS[1] as i128],
-        "bytes",
-        Effect::NextConnection,
-        "The fixed receive window of all connections: half of `tcp_rmem`'s default and limit, without \
+    },
+    SysctlEntry {
+        name: "TcpWindowSize",
+        kind: Kind::U32,
+        min: 1,
+        max: WINDOWS[1] as i128,
+        unit: "bytes",
+        effect: Effect::NextConnection,
+        access: Access::ReadWrite,
+        doc: "The fixed receive window of all connections: half of `tcp_rmem`'s default and limit, without \
          `tcp_moderate_rcvbuf`. At most 65535 unless windows are scaled; Vista and later ignore it.",
-        |sysctls| (sysctls.tcp_rmem[1] / 2).to_string(),
-        write_window_size,
-    ),
-    entry(
-        "Tcp1323Opts",
-        Kind::U8,
-        [0, 3],
-        "",
-        Effect::NextConnection,
-        "Bits: 1 window scaling, 2 timestamps; unset they only answer a SYN that has them. \
+        read: |sysctls| (sysctls.tcp_rmem[1] / 2).to_string(),
+        write: write_window_size,
+    },
+    SysctlEntry {
+        name: "Tcp1323Opts",
+        kind: Kind::U8,
+        min: 0,
+        max: 3,
+        unit: "",
+        effect: Effect::NextConnection,
+        access: Access::ReadWrite,
+        doc: "Bits: 1 window scaling, 2 timestamps; unset they only answer a SYN that has them. \
          `tcp_window_scaling`, `tcp_timestamps` and `tcp_offer_rfc1323`.",
-        read_rfc1323,
-        |sysctls, text, entry| {
+        read: read_rfc1323,
+        write: |sysctls, text, entry| {
             let bits = u8::parse(&0, text, entry)?;
             (sysctls.tcp_window_scaling, sysctls.tcp_timestamps) = (bits & 1, bits >> 1);
             sysctls.tcp_offer_rfc1323 = 1;
             Ok(())
         },
-    ),
-    entry(
-        "congestionprovider",
-        Kind::Word,
-        [0, 0],
-        "",
-        Effect::NextConnection,
-        "netsh: the congestion control of new sockets, `ctcp` or `none`, which is Reno: \
+    },
+    SysctlEntry {
+        name: "congestionprovider",
+        kind: Kind::Word,
+        min: 0,
+        max: 0,
+        unit: "",
+        effect: Effect::NextConnection,
+        access: Access::ReadWrite,
+        doc: "netsh: the congestion control of new sockets, `ctcp` or `none`, which is Reno: \
          `tcp_congestion_control`.",
-        |sysctls| if sysctls.tcp_congestion_control == "ctcp" { "ctcp" } else { "none" }.to_owned(),
-        |sysctls, text, _| match text.trim() {
+        read: |sysctls| if sysctls.tcp_congestion_control == "ctcp" { "ctcp" } else { "none" }.to_owned(),
+        write: |sysctls, text, _| match text.trim() {
             "ctcp" => make_default(sysctls, "ctcp"),
             "none" => make_default(sysctls, "reno"),
             _ => Err(Refusal::Malformed("a provider: ctcp or none")),
         },
-    ),
-    entry(
-        "autotuninglevel",
-        Kind::Word,
-        [0, 0],
-        "",
-        Effect::AtOnce,
-        "netsh: how far receive windows grow by themselves: `tcp_moderate_rcvbuf` and `tcp_rmem`'s limit.",
-        read_level,
-        write_level,
-    ),
+    },
+    SysctlEntry {
+        name: "autotuninglevel",
+        kind: Kind::Word,
+        min: 0,
+        max: 0,
+        unit: "",
+        effect: Effect::AtOnce,
+        access: Access::ReadWrite,
+        doc: "netsh: how far receive windows grow by themselves: `tcp_moderate_rcvbuf` and `tcp_rmem`'s limit.",
+        read: read_level,
+        write: write_level,
+    },
 ];
 
 /// All of Windows' names.
