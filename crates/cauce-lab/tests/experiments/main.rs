@@ -5,6 +5,7 @@
 
 mod acknowledgements;
 mod closing;
+mod gateways;
 mod give_up;
 mod handshake;
 mod keepalive;
