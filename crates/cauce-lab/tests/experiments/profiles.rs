@@ -1,4 +1,4 @@
-//! What a profile changes on the wire: N-21, N-27, N-28, and.
+//! What a profile changes on the wire: N-01, N-21, N-27, N-28, and.
 
 use crate::rig::{Rig, delay, ms};
 use cauce_core::counters::Counter;
@@ -38,6 +38,27 @@ fn largest_window(rig: &Rig) -> u64 {
         false => u64::from(segment.window) << scale,
     });
     windows.max().unwrap()
+}
+
+/// without scaling a window of 65,535 bytes a round trip of 100 ms is 5.24 Mbit/s, on a link of 1 Gbit/s.
+#[test]
+fn n01_window_over_round_trip() {
+    let options = PairOptions { rate: Some(1_000_000_000), ..delay(50) };
+    let mut rig = Rig::new(&options, &[("tcp_window_scaling", "0")]);
+    rig.set(Side::B, &[("tcp_rmem", "4096 400000 400000")]);
+    let sockets = rig.connected(&[]);
+    let calculated = 65_535.0 * 8.0 / 0.1;
+    // A minute's worth, the first ten seconds of which are the start.
+    let start = rig.pair.now();
+    bulk(&mut rig, sockets, 6_500_000);
+    let settled = rig.pair.now();
+    bulk(&mut rig, sockets, 32_500_000);
+    let end = rig.pair.now();
+    let steady = 32_500_000.0 * 8.0 / end.since(settled).as_secs_f64();
+    let whole = 39_000_000.0 * 8.0 / end.since(start).as_secs_f64();
+    assert!((steady / calculated - 1.0).abs() <= 0.02, "{steady} of {calculated}");
+    assert!((whole / calculated - 1.0).abs() <= 0.05, "{whole} of {calculated}");
+    assert!(end.since(start) >= Duration::from_secs(58));
 }
 
 /// S-03: a quarter of a buffer of 87,380 bytes is the application's in profile `manpage`, and only there.
