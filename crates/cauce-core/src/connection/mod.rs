@@ -24,9 +24,9 @@ pub(crate) mod urgent;
 pub mod user_calls;
 
 use crate::addr::FlowKey;
+use crate::congestion;
 use crate::congestion::view::SenderView;
 use crate::congestion::window::Congestion;
-use crate::congestion::{self, INFINITE_SSTHRESH};
 use crate::context::Context;
 use crate::receive::{PathTimes, Receiver};
 use crate::recovery::{Env, Recovery, SenderState, Settings};
@@ -316,7 +316,6 @@ impl Connection {
             cwnd_limited: self.cong.is_cwnd_limited(),
             syn_sent: self.state == State::SynSent,
             established: self.state == State::Established,
-            initial_slow_start: self.cong.ssthresh() == INFINITE_SSTHRESH,
             user_timeout: None,
         }
     }

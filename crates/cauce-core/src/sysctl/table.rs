@@ -54,6 +54,7 @@ macro_rules! sysctls {
                 doc: $doc,
                 read: |sysctls| Value::format(&sysctls.$field),
                 write: sysctls!(@write $field $($write)?),
+                copy: |to, from| to.$field.clone_from(&from.$field),
             },)+
             $($alias,)+
         ];
@@ -82,6 +83,7 @@ macro_rules! algorithm_switch {
                     Ok(())
                 }
             },
+            copy: |to, from| to.tcp_congestion_control = from.tcp_congestion_control,
         }
     };
 }

@@ -44,6 +44,7 @@ static TABLE: [SysctlEntry; 7] = [
             sysctls.tcp_keepalive_time = seconds(text, entry)?;
             Ok(())
         },
+        copy: |to, from| to.tcp_keepalive_time = from.tcp_keepalive_time,
     },
     SysctlEntry {
         name: "KeepAliveInterval",
@@ -59,6 +60,7 @@ static TABLE: [SysctlEntry; 7] = [
             sysctls.tcp_keepalive_intvl = seconds(text, entry)?;
             Ok(())
         },
+        copy: |to, from| to.tcp_keepalive_intvl = from.tcp_keepalive_intvl,
     },
     SysctlEntry {
         name: "TcpMaxDataRetransmissions",
@@ -76,6 +78,10 @@ static TABLE: [SysctlEntry; 7] = [
             (sysctls.tcp_retries2, sysctls.tcp_keepalive_probes) = (count, count);
             Ok(())
         },
+        copy: |to, from| {
+            to.tcp_retries2 = from.tcp_retries2;
+            to.tcp_keepalive_probes = from.tcp_keepalive_probes;
+        },
     },
     SysctlEntry {
         name: "TcpWindowSize",
@@ -89,6 +95,7 @@ static TABLE: [SysctlEntry; 7] = [
          `tcp_moderate_rcvbuf`. At most 65535 unless windows are scaled; Vista and later ignore it.",
         read: |sysctls| (sysctls.tcp_rmem[1] / 2).to_string(),
         write: write_window_size,
+        copy: copy_buffers,
     },
     SysctlEntry {
         name: "Tcp1323Opts",
@@ -107,6 +114,11 @@ static TABLE: [SysctlEntry; 7] = [
             sysctls.tcp_offer_rfc1323 = 1;
             Ok(())
         },
+        copy: |to, from| {
+            to.tcp_window_scaling = from.tcp_window_scaling;
+            to.tcp_timestamps = from.tcp_timestamps;
+            to.tcp_offer_rfc1323 = from.tcp_offer_rfc1323;
+        },
     },
     SysctlEntry {
         name: "congestionprovider",
@@ -124,6 +136,7 @@ static TABLE: [SysctlEntry; 7] = [
             "none" => make_default(sysctls, "reno"),
             _ => Err(Refusal::Malformed("a provider: ctcp or none")),
         },
+        copy: |to, from| to.tcp_congestion_control = from.tcp_congestion_control,
     },
     SysctlEntry {
         name: "autotuninglevel",
@@ -136,6 +149,7 @@ static TABLE: [SysctlEntry; 7] = [
         doc: "netsh: how far receive windows grow by themselves: `tcp_moderate_rcvbuf` and `tcp_rmem`'s limit.",
         read: read_level,
         write: write_level,
+        copy: copy_buffers,
     },
 ];
 
@@ -204,6 +218,11 @@ fn write_window_size(sysctls: &mut Sysctls, text: &str, entry: &SysctlEntry) -> 
     let window = value.ok_or(Refusal::OutOfRange { min: entry.min, max })?;
     sysctls.set_fixed_window(window);
     Ok(())
+}
+
+fn copy_buffers(to: &mut Sysctls, from: &Sysctls) {
+    to.tcp_rmem = from.tcp_rmem;
+    to.tcp_moderate_rcvbuf = from.tcp_moderate_rcvbuf;
 }
 
 fn read_rfc1323(sysctls: &Sysctls) -> String {
