@@ -143,6 +143,8 @@ pub(crate) mod flag {
     pub(crate) const IN_EVENTS: u16 = 256;
     /// The IPv4-mapped or IPv6 view is what the user sees.
     pub(crate) const V6_SOCKET: u16 = 512;
+    /// Retransmissions keep failing: the next one shall go another way if there is one (S-38).
+    pub(crate) const SUSPECT: u16 = 1024;
     /// Counted in CurrEstab.
     pub(crate) const COUNTED: u16 = 2048;
     /// The last write asked for more to follow (MSG_MORE).

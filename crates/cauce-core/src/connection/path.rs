@@ -28,8 +28,6 @@ pub struct Path {
     pub initrwnd: u16,
     /// The route's own RTO minimum in microseconds; 0 for the system's.
     pub rto_min_us: u32,
-    /// Retransmissions keep failing: the next one shall go another way if there is one (S-38).
-    pub suspect: bool,
 }
 
 impl Path {

@@ -95,7 +95,7 @@ impl Connection {
         }
         if timer == RecoveryTimer::Rto && self.asks_for_help(cx) {
             cx.count(Counter::TCPRouteRefresh);
-            self.path.suspect = true;
+            self.set(flag::SUSPECT);
         }
         let state = self.sender_state();
         let closed = timer == RecoveryTimer::Rto && self.window_closed_on_data();

@@ -190,7 +190,6 @@ impl Interfaces {
                 initcwnd: 0,
                 initrwnd: 0,
                 rto_min_us: 0,
-                suspect: false,
             };
             return Ok((path, from.unwrap_or(to)));
         }
@@ -219,7 +218,6 @@ impl Interfaces {
             initcwnd: metrics.initcwnd,
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
-            suspect: false,
         };
         Ok((path, from.unwrap_or(hop.source)))
     }

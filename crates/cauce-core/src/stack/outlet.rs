@@ -62,7 +62,8 @@ impl Stack {
             conn.clear(flag::IN_READY);
             let start = out.len();
             let mut cx = self.shared.cx(now);
-            if core::mem::take(&mut conn.path.suspect) {
+            if conn.has(flag::SUSPECT) {
+                conn.clear(flag::SUSPECT);
                 self.interfaces.advise_against(conn, now);
             }
             if conn.path.generation != self.interfaces.generation() {
