@@ -37,7 +37,6 @@ use crate::socket::errno::Errno;
 use crate::socket::options::{SocketOptions, rare_flag};
 use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
-use crate::sysctl::Profile;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
 use alloc::boxed::Box;
@@ -145,6 +144,8 @@ pub(crate) mod flag {
     pub(crate) const IN_EVENTS: u16 = 256;
     /// The IPv4-mapped or IPv6 view is what the user sees.
     pub(crate) const V6_SOCKET: u16 = 512;
+    /// Retransmissions keep failing: the next one shall go another way if there is one (S-38).
+    pub(crate) const SUSPECT: u16 = 1024;
     /// Counted in CurrEstab.
     pub(crate) const COUNTED: u16 = 2048;
     /// The last write asked for more to follow (MSG_MORE).
@@ -333,7 +334,7 @@ impl Connection {
             0 => cx.sysctl.tcp_init_cwnd.max(1),
             segments => u32::from(segments),
         };
-        congestion::Settings::of(cx.sysctl, Profile::Linux618, initial)
+        congestion::Settings::of(cx.sysctl, initial)
     }
 
     /// What the receiver needs to know of the path.

@@ -60,7 +60,6 @@ pub(crate) fn opening_window(
         mss,
         scaling,
         initrwnd: u32::from(path.initrwnd),
-        adv_win_scale: false,
     };
     initial_window(&request, sysctl)
 }
@@ -142,7 +141,7 @@ impl Connection {
             0 => cx.sysctl.tcp_init_cwnd.max(1),
             segments => u32::from(segments),
         };
-        let config = Self::receiver_config_of(&setup.options, &negotiated, window);
+        let config = Self::receiver_config_of(&setup.options, &negotiated, window, cx.sysctl);
         let mut recovery = Recovery::new(&env_of(&setup.path, &setup.options, cx).settings);
         recovery.set_sack(negotiated.sack);
         let mut cong = Congestion::new(initial, setup.algorithm, cx.now);
@@ -191,7 +190,7 @@ impl Connection {
         let offered =
             opening_window(&self.options, &self.path, mss, cx.sysctl.tcp_window_scaling != 0, cx.sysctl);
         let window = if scaling { offered } else { offered.without_scaling() };
-        let config = Self::receiver_config_of(&self.options, &self.negotiated, window);
+        let config = Self::receiver_config_of(&self.options, &self.negotiated, window, cx.sysctl);
         Receiver::new(irs, &config, cx)
     }
 
@@ -199,6 +198,7 @@ impl Connection {
         options: &SocketOptions,
         negotiated: &Negotiated,
         window: InitialWindow,
+        sysctl: &Sysctls,
     ) -> ReceiverConfig {
         ReceiverConfig {
             rcvbuf: options.recv_buffer,
@@ -210,7 +210,7 @@ impl Connection {
             timestamps: negotiated.timestamps,
             sack: negotiated.sack,
             low_water: options.recv_lowat,
-            adv_win_scale: false,
+            adv_win_scale: sysctl.cauce_profile.splits_buffer(),
             fin_ack_waits: true,
         }
     }

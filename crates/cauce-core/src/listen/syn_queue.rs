@@ -263,7 +263,7 @@ impl SynQueue {
 pub struct SynAckTiming {
     /// `tcp_synack_retries`, or the listener's `TCP_SYNCNT`.
     pub retries: u8,
-    /// The initial RTO, 1 s (RFC 6298).
+    /// The initial RTO, 1 s unless `tcp_rto_initial_ms` says otherwise (RFC 6298).
     pub initial_rto: Duration,
     /// The longest RTO, 120 s.
     pub rto_max: Duration,

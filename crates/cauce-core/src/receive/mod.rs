@@ -61,7 +61,7 @@ pub struct ReceiverConfig {
     pub user_clamp: u32,
     /// `SO_RCVLOWAT`, at least 1.
     pub low_water: u32,
-    /// True in profile `manpage`: `tcp_adv_win_scale` splits the buffer (S-03).
+    /// True in profiles where `tcp_adv_win_scale` splits the buffer (S-03).
     pub adv_win_scale: bool,
     /// True when the acknowledgement of a FIN may wait for the user's answer, as Linux lets it in CLOSE-WAIT;
     /// false when it leaves at once (P-064).

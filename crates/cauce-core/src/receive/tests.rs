@@ -30,15 +30,8 @@ struct Rig {
 }
 
 fn config(rcvbuf: u32, sysctl: &Sysctls) -> ReceiverConfig {
-    let request = WindowRequest {
-        rcvbuf,
-        rcvbuf_locked: false,
-        clamp: 0,
-        mss: MSS as u16,
-        scaling: true,
-        initrwnd: 0,
-        adv_win_scale: false,
-    };
+    let request =
+        WindowRequest { rcvbuf, rcvbuf_locked: false, clamp: 0, mss: MSS as u16, scaling: true, initrwnd: 0 };
     ReceiverConfig {
         rcvbuf,
         rcvbuf_locked: false,

@@ -11,6 +11,8 @@ use crate::time::{Duration, Instant};
 /// The settings that recovery reads when it acts. The defaults are those of Linux 6.18.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The time-out before any sample in microseconds: `tcp_rto_initial_ms`.
+    pub rto_initial_us: u32,
     /// Floor of the time-out in microseconds: `tcp_rto_min_us`, the route's, or the socket's.
     pub rto_min_us: u32,
     /// Cap of the time-out in microseconds: `tcp_rto_max_ms` or the socket's.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub frto: u8,
     /// `tcp_syn_linear_timeouts`: so many SYNs go without back-off.
     pub syn_linear_timeouts: u8,
+    /// SACK does not tell what to send again: one hole is filled each round trip.
+    pub one_hole: bool,
     /// TCP_THIN_LINEAR_TIMEOUTS or `tcp_thin_linear_timeouts`.
     pub thin_linear_timeouts: bool,
 }
@@ -36,6 +40,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            rto_initial_us: 1_000_000,
             rto_min_us: 200_000,
             rto_max_us: 120_000_000,
             min_rtt_window_ms: 300_000,
@@ -45,6 +50,7 @@ impl Default for Settings {
             early_retrans: 3,
             frto: 2,
             syn_linear_timeouts: 4,
+            one_hole: false,
             thin_linear_timeouts: false,
         }
     }
@@ -54,6 +60,7 @@ impl Settings {
     /// The stack's values. What a route or a socket overrides is put in afterwards.
     pub fn of(sysctl: &Sysctls) -> Self {
         Settings {
+            rto_initial_us: sysctl.tcp_rto_initial_ms.saturating_mul(1000),
             rto_min_us: sysctl.tcp_rto_min_us,
             rto_max_us: sysctl.tcp_rto_max_ms.saturating_mul(1000),
             min_rtt_window_ms: sysctl.tcp_min_rtt_wlen.saturating_mul(1000),
@@ -63,6 +70,7 @@ impl Settings {
             early_retrans: sysctl.tcp_early_retrans,
             frto: sysctl.tcp_frto,
             syn_linear_timeouts: sysctl.tcp_syn_linear_timeouts,
+            one_hole: sysctl.cauce_profile.fills_one_hole(),
             thin_linear_timeouts: sysctl.tcp_thin_linear_timeouts != 0,
         }
     }

@@ -122,7 +122,7 @@ impl<C: WindowControl> Pass<'_, C> {
             return;
         }
         let before = self.fl.queue.counts.retrans_out;
-        if !self.base.sack {
+        if !self.base.sack || self.settings.one_hole {
             self.newreno_mark_lost(s.una_advanced);
         } else if !self.settings.uses_rack() {
             self.mark_by_dup_threshold();
@@ -132,7 +132,7 @@ impl<C: WindowControl> Pass<'_, C> {
         s.lost_retransmit |= self.fl.queue.counts.retrans_out < before;
     }
 
-    /// Without SACK: the head is lost at the duplicate threshold, and again on each partial ACK (RFC 6582).
+    /// Without SACK, or without trust in it: the head is lost at the duplicate threshold, and again on each partial ACK (RFC 6582).
     fn newreno_mark_lost(&mut self, una_advanced: bool) {
         let entering = self.base.phase < Phase::Recovery
             && self.fl.queue.counts.sacked_out >= self.base.reordering.metric;

@@ -70,11 +70,11 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Nothing sent, no sample: the time-out is 1 s, the duplicate threshold `settings.reordering`.
+    /// Nothing sent, no sample: the time-out is the initial one, the duplicate threshold `settings.reordering`.
     pub fn new(settings: &Settings) -> Self {
         let base = Base {
             rtt: RttEstimator::default(),
-            rto: Rto::INITIAL.capped(settings.rto_max_us),
+            rto: Rto::initial(settings.rto_initial_us, settings.rto_max_us),
             reordering: Reordering::new(settings.reordering.min(settings.max_reordering)),
             total_retrans: 0,
             dsack_dups: 0,

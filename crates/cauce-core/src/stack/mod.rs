@@ -19,6 +19,7 @@ mod calls;
 #[cfg(test)]
 pub(crate) mod context_for_tests;
 pub mod control_segment;
+mod dead_hops;
 pub mod deadlines;
 pub mod demux;
 mod disconnect;

@@ -21,14 +21,11 @@ use crate::listen::syn_queue::{
 };
 use crate::receive::InitialWindow;
 use crate::socket::{Family, SocketId};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
 use cauce_wire::{Flags, Seq, TcpOptions, Timestamps};
-
-/// The first time-out of a SYN,ACK (RFC 6298 2.1).
-const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 impl Stack {
     /// A segment for a listener (RFC 9293 3.10.7.2). `reopened` is the ISS that a TIME-WAIT of the same tuple
@@ -91,7 +88,8 @@ impl Stack {
             self.saved_syns.insert(index, headers);
         }
         self.insert_flow(&key, FlowRef::HalfOpen(index));
-        self.deadlines.set(Owner::HalfOpen(index), SynQueue::first_timeout(now, INITIAL_RTO));
+        self.deadlines
+            .set(Owner::HalfOpen(index), SynQueue::first_timeout(now, self.shared.sysctl.rto_initial()));
     }
 
     fn drop_syn(&mut self, now: Instant, reason: DropReason) {
@@ -116,9 +114,9 @@ impl Stack {
         let mss = advertised_mss(&path, &listener.options);
         let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
         // The window holds whole segments, which timestamps make shorter.
-        let stamped = Negotiated::offer(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
+        let stamped = Negotiated::able(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
         let window = opening_window(&listener.options, &path, mss - stamped.min(mss), scaling, sysctl);
-        let agreed = Negotiated::offer(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
+        let agreed = Negotiated::able(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
         let mut flags = HalfOpenFlags::default();
         for (on, bit) in [
             (agreed.sack, HalfOpenFlags::SACK),
@@ -490,8 +488,8 @@ impl Stack {
             _ => (0, 0, 0),
         };
         let retries = if syn_count != 0 { syn_count } else { self.shared.sysctl.tcp_synack_retries };
-        let timing =
-            SynAckTiming { retries, initial_rto: INITIAL_RTO, rto_max: self.shared.sysctl.rto_max() };
+        let sysctl = &self.shared.sysctl;
+        let timing = SynAckTiming { retries, initial_rto: sysctl.rto_initial(), rto_max: sysctl.rto_max() };
         self.shared.counters.add(Counter::TCPTimeouts, 1);
         match self.syn_queue.on_timeout(index, now, timing, backlog, deferred) {
             SynAckTimeout::Retransmit(next) => {

@@ -274,6 +274,7 @@ impl Stack {
         if to.is_multicast_or_broadcast() {
             return Err(Errno::ENETUNREACH);
         }
+        self.interfaces.forget_old_advice(now);
         let bound = idle.bound;
         let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
         let (path, source) =

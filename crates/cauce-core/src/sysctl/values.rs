@@ -1,7 +1,7 @@
 //! The values that are not plain numbers: algorithm names, port lists and Fast Open keys.
 
 use super::text::{Value, number};
-use super::{Kind, Refusal, SysctlEntry};
+use super::{Kind, Profile, Refusal, SysctlEntry, UnknownProfile};
 use alloc::string::String;
 use alloc::vec::Vec;
 use arrayvec::{ArrayString, ArrayVec};
@@ -65,6 +65,16 @@ impl Value for AlgorithmName {
     fn parse(&self, text: &str, _: &SysctlEntry) -> Result<Self, Refusal> {
         let word = text.split('\n').next().unwrap_or_default();
         AlgorithmName::new(word).ok_or(Refusal::UnknownAlgorithm { known: String::new() })
+    }
+}
+
+impl Value for Profile {
+    const KIND: Kind = Kind::Profile;
+    fn format(&self) -> String {
+        self.name().into()
+    }
+    fn parse(&self, text: &str, _: &SysctlEntry) -> Result<Self, Refusal> {
+        text.trim().parse().map_err(|UnknownProfile| Refusal::Malformed(UnknownProfile::KNOWN))
     }
 }
 
