@@ -7,7 +7,7 @@ use super::state::State;
 use super::stats::Stats;
 use super::timers::Timers;
 use super::timestamps::Timestamps;
-use super::{Connection, SendVariables, env_of, flag, pending};
+use super::{Connection, SendVariables, ecn, env_of, flag, pending};
 use crate::addr::FlowKey;
 use crate::congestion::Algorithm;
 use crate::congestion::window::Congestion;
@@ -75,6 +75,7 @@ impl Connection {
         let mut conn = Connection::build_block(setup, negotiated, 1 << 32, window, cx);
         conn.state = State::SynSent;
         conn.set(flag::ACTIVE);
+        conn.ask_for_ecn(cx.sysctl);
         conn.stalled_since = cx.now;
         conn.want(pending::SYN);
         conn
@@ -108,6 +109,9 @@ impl Connection {
         conn.options.tos = record.tos;
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
+        }
+        if record.flags.contains(HalfOpenFlags::ECN) {
+            conn.set_ecn(ecn::Mode::Classic);
         }
         conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);

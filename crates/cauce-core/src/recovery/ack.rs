@@ -46,14 +46,14 @@ impl<C: WindowControl> Pass<'_, C> {
             self.process_probe_ack(ack, s);
             return;
         }
-        self.clean(ack, prior_fack, prior_sacked, sack_times, s);
+        self.clean(prior_fack, prior_sacked, sack_times, s);
         s.is_dup = !(s.una_advanced || ack.carries_data || ack.window_update);
         self.adapt_reordering_window();
         if self.fl.tlp_high_seq != 0 {
             self.process_probe_ack(ack, s);
         }
         let not_dup = ack.carries_data || ack.window_update || s.data_acked || s.syn_acked;
-        let alert = s.newly_sacked > 0 || ack.ece || s.dsack;
+        let alert = s.newly_sacked > 0 || s.ece || s.dsack;
         if !not_dup || alert || self.base.phase != Phase::Open {
             let dupacks = if s.is_dup && !s.dsack { u32::from(ack.merged).max(1) } else { 0 };
             self.run_phase(ack, dupacks, s);
@@ -64,14 +64,7 @@ impl<C: WindowControl> Pass<'_, C> {
     }
 
     /// Takes what is covered cumulatively out of the queue and samples the RTT.
-    fn clean(
-        &mut self,
-        ack: &AckInput<'_>,
-        prior_fack: u64,
-        prior_sacked: u32,
-        sack_times: SackTimes,
-        s: &mut AckSummary,
-    ) {
+    fn clean(&mut self, prior_fack: u64, prior_sacked: u32, sack_times: SackTimes, s: &mut AckSummary) {
         let mut cleaned = Cleaned {
             first_sent: None,
             last_sent: None,
@@ -90,7 +83,7 @@ impl<C: WindowControl> Pass<'_, C> {
             self.fl.queue.counts.sacked_out = self.fl.queue.counts.sacked_out.max(prior_sacked);
         }
         s.head_was_sacked = self.fl.queue.head().is_some_and(|head| head.is(Marks::SACKED));
-        let sampled = self.sample_rtt(ack, prior_sacked, &cleaned, sack_times, s);
+        let sampled = self.sample_rtt(prior_sacked, &cleaned, sack_times, s);
         if s.newly_acked > 0 {
             s.rearm = true;
             if !self.base.sack {
@@ -141,7 +134,6 @@ impl<C: WindowControl> Pass<'_, C> {
     /// Karn's rule (RFC 6298 3) and the timestamps' exception to it (RFC 7323 4.1). True when srtt moved.
     fn sample_rtt(
         &mut self,
-        ack: &AckInput<'_>,
         prior_sacked: u32,
         cleaned: &Cleaned,
         sack_times: SackTimes,
@@ -158,7 +150,7 @@ impl<C: WindowControl> Pass<'_, C> {
                 && prior_sacked == 0
                 && s.acked_bytes < u64::from(self.mss)
                 && cleaned.stamped_delivered == self.cc.delivered()
-                && !(s.newly_sacked > 0 || ack.ece || s.dsack || s.syn_acked);
+                && !(s.newly_sacked > 0 || s.ece || s.dsack || s.syn_acked);
         }
         if let (Some(first), Some(last)) = (sack_times.first, sack_times.last) {
             rtt = rtt.or(Some(since(first)));

@@ -14,6 +14,7 @@ impl Connection {
     /// Handles a segment that [`Connection::is_predicted`] has found to be one of the two.
     pub(super) fn fast_path(&mut self, segment: Segment, cx: &mut Context<'_>) {
         self.update_recent_timestamp(&segment, cx);
+        self.count_mark(&segment);
         if segment.len == 0 {
             cx.count(Counter::TCPHPAcks);
             self.process_ack(&segment, cx);

@@ -109,7 +109,7 @@ impl Connection {
         }
         self.done(pending::SYN);
         let first = self.snd.nxt == self.snd.iss();
-        let segment = Outgoing::bare(self.snd.iss(), self.syn_flags(), SendReason::Handshake);
+        let segment = Outgoing::bare(self.snd.iss(), self.syn_flags(false, cx), SendReason::Handshake);
         let packet = self.build(segment, cx);
         out.push(packet);
         if first {
@@ -118,8 +118,9 @@ impl Connection {
         }
     }
 
-    fn syn_flags(&self) -> Flags {
-        if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK }
+    fn syn_flags(&self, again: bool, cx: &Context<'_>) -> Flags {
+        let flags = if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK };
+        flags | self.handshake_ecn(again, cx.sysctl)
     }
 
     /// What recovery has marked lost and the congestion window lets go again.
@@ -151,7 +152,7 @@ impl Connection {
     ) -> bool {
         let segment = if offer.control.syn {
             cx.count(Counter::TCPSynRetrans);
-            Outgoing::bare(offer.start, self.syn_flags(), reason)
+            Outgoing::bare(offer.start, self.syn_flags(true, cx), reason)
         } else {
             let text = offer.end - offer.start - u64::from(offer.control.fin);
             let (payload, len) = self.write.slices(offer.start, text as usize);

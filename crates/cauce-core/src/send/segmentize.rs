@@ -14,7 +14,7 @@ use crate::counters::Counter;
 use crate::trace::{SegmentInfo, TraceEvent};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
-use cauce_wire::{Flags, IpEmit, SackBlock, Seq, TcpHeader, TcpOptions, Timestamps};
+use cauce_wire::{Ecn, Flags, IpEmit, SackBlock, Seq, TcpHeader, TcpOptions, Timestamps};
 use smallvec::SmallVec;
 
 /// IP protocol number of TCP.
@@ -99,6 +99,7 @@ impl Connection {
         if urgent.is_some() {
             flags |= Flags::URG;
         }
+        let mark = self.mark_outgoing(&segment, &mut flags);
         let header = TcpHeader {
             src_port: self.key.local_port,
             dst_port: self.key.remote_port,
@@ -110,7 +111,7 @@ impl Connection {
             options,
         };
         let segments = segment.len.div_ceil(mss).max(1);
-        let network = self.network_fields(segments, cx);
+        let network = self.network_fields(segments, mark, cx);
         let info = SegmentInfo {
             flow: self.key,
             seq: header.seq.0,
@@ -167,12 +168,12 @@ impl Connection {
         Token { socket: Some(self.id), bytes: cost, end, class }
     }
 
-    fn network_fields(&mut self, segments: usize, cx: &Context<'_>) -> NetworkFields {
+    fn network_fields(&mut self, segments: usize, mark: Ecn, cx: &Context<'_>) -> NetworkFields {
         let identification = self.ip_id;
         self.ip_id = self.ip_id.wrapping_add(segments as u16);
         NetworkFields {
             hop_limit: self.options.hop_limit(cx.sysctl),
-            traffic_class: self.options.tos,
+            traffic_class: self.options.tos & !3 | mark as u8,
             flow_label: 0,
             identification,
             dont_fragment: matches!(self.options.mtu_discover, 1..=3),

@@ -3,6 +3,7 @@
 //! Field names, units and meanings are those of Linux's `struct tcp_info`; here they are values of Rust. The
 //! byte layout belongs to the descriptor faces.
 
+use crate::connection::ecn::{Mode, Received};
 use crate::connection::state::State;
 use crate::connection::{Connection, FIRST_OFFSET};
 use crate::recovery::phase::Phase;
@@ -21,7 +22,7 @@ pub struct TcpInfo {
     pub probes: u8,
     /// How often the RTO has been doubled.
     pub backoff: u8,
-    /// 1 timestamps, 2 SACK, 4 window scaling.
+    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something ECN-capable has arrived.
     pub options: u8,
     /// Shift of the peer's windows.
     pub snd_wscale: u8,
@@ -101,6 +102,16 @@ pub struct TcpInfo {
     pub sndbuf_limited: u64,
     /// Segments delivered.
     pub delivered: u32,
+    /// Of them, delivered with a congestion mark.
+    pub delivered_ce: u32,
+    /// Packets received with a congestion mark, those without text too.
+    pub received_ce: u32,
+    /// Bytes of text received with ECT(1), modulo 2^32 as the next two.
+    pub received_e1_bytes: u32,
+    /// Bytes of text received with ECT(0).
+    pub received_e0_bytes: u32,
+    /// Bytes of text received with a congestion mark.
+    pub received_ce_bytes: u32,
     /// Bytes sent, repetitions included.
     pub bytes_sent: u64,
     /// Bytes sent again.
@@ -130,7 +141,8 @@ impl TcpInfo {
     pub(crate) fn of(conn: &Connection, now: Instant) -> Self {
         let millis = |at: Instant| now.since(at).as_millis().min(u128::from(u32::MAX)) as u32;
         let (busy_time, rwnd_limited, sndbuf_limited) = conn.stats.limited_times(now);
-        let agreed = &conn.negotiated;
+        let (agreed, ecn) = (&conn.negotiated, conn.ecn());
+        let received = ecn.map_or_else(Received::default, |ecn| ecn.received);
         let first = conn.snd.iss() + 1;
         TcpInfo {
             state: conn.state,
@@ -140,7 +152,8 @@ impl TcpInfo {
             backoff: conn.recovery.backoff().max(conn.persist_backoff),
             options: u8::from(agreed.timestamps)
                 | u8::from(agreed.sack) << 1
-                | u8::from(agreed.window_scaling) << 2,
+                | u8::from(agreed.window_scaling) << 2
+                | ecn.map_or(0, |ecn| u8::from(ecn.mode != Mode::Off) << 3 | u8::from(ecn.seen) << 4),
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
             rto: conn.recovery.rto().as_micros(),
@@ -183,6 +196,11 @@ impl TcpInfo {
             rwnd_limited,
             sndbuf_limited,
             delivered: conn.cong.rate.delivered(),
+            delivered_ce: ecn.map_or(0, |ecn| ecn.delivered_ce),
+            received_ce: received.ce,
+            received_e1_bytes: received.e1_bytes,
+            received_e0_bytes: received.e0_bytes,
+            received_ce_bytes: received.ce_bytes,
             bytes_sent: conn.snd.nxt.min(conn.write.end()).saturating_sub(first) + conn.stats.bytes_retrans,
             bytes_retrans: conn.stats.bytes_retrans,
             dsack_dups: conn.recovery.dsack_dups(),

@@ -187,6 +187,7 @@ impl Interfaces {
                 initcwnd: 0,
                 initrwnd: 0,
                 rto_min_us: 0,
+                ecn: false,
             };
             return Ok((path, from.unwrap_or(to)));
         }
@@ -212,6 +213,7 @@ impl Interfaces {
             initcwnd: metrics.initcwnd,
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
+            ecn: metrics.ecn,
         };
         Ok((path, from.unwrap_or(hop.source)))
     }
