@@ -7,7 +7,7 @@ use super::state::State;
 use super::stats::Stats;
 use super::timers::Timers;
 use super::timestamps::Timestamps;
-use super::{Connection, SendVariables, ecn, env_of, flag, pending};
+use super::{Connection, SendVariables, env_of, flag, pending};
 use crate::addr::FlowKey;
 use crate::congestion::Algorithm;
 use crate::congestion::window::Congestion;
@@ -110,9 +110,7 @@ impl Connection {
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
         }
-        if record.flags.contains(HalfOpenFlags::ECN) {
-            conn.set_ecn(ecn::Mode::Classic);
-        }
+        conn.adopt_ecn(record, cx.sysctl);
         conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);
         conn.sample_syn_ack(record, cx);

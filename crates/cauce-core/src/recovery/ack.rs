@@ -2,7 +2,7 @@
 //!
 //! The order is the kernel's: SACK blocks, cumulative part, reordering window, tail-loss probe, phase.
 
-use super::interface::{AckInput, AckSummary, Env, RecoveryTimer};
+use super::interface::{AckInput, AckSummary, Echo, Env, RecoveryTimer};
 use super::pass::Pass;
 use super::phase::Phase;
 use super::scoreboard::SackTimes;
@@ -34,6 +34,7 @@ impl<C: WindowControl> Pass<'_, C> {
         let sack_times = if ack.sack.is_empty() { SackTimes::default() } else { self.take_sack(ack, s) };
         if ack.ack < ack.prior_una {
             if !ack.sack.is_empty() {
+                judge_echo(ack.echo, s);
                 self.run_phase(ack, 0, s);
             }
             return;
@@ -47,6 +48,7 @@ impl<C: WindowControl> Pass<'_, C> {
             return;
         }
         self.clean(prior_fack, prior_sacked, sack_times, s);
+        judge_echo(ack.echo, s);
         s.is_dup = !(s.una_advanced || ack.carries_data || ack.window_update);
         self.adapt_reordering_window();
         if self.fl.tlp_high_seq != 0 {
@@ -187,6 +189,19 @@ impl<C: WindowControl> Pass<'_, C> {
     }
 }
 
+/// Finds out how much of what the ACK delivers was marked, and whether that is news. The SYN counts for none of it.
+fn judge_echo(echo: Echo, s: &mut AckSummary) {
+    match echo {
+        Echo::None => {}
+        Echo::Classic => s.newly_marked = s.delivered,
+        Echo::Accurate(report) if !s.syn_acked => {
+            s.newly_marked = report.newly_marked(s.delivered);
+            s.ece = s.newly_marked > 0;
+        }
+        Echo::Accurate(_) => {}
+    }
+}
+
 impl super::Recovery {
     /// Takes an ACK: marks what it delivers, samples the RTT, finds losses, moves the phase and sets the
     /// timer. Afterwards congestion control takes the summary, and the caller sends what
@@ -200,7 +215,7 @@ impl super::Recovery {
         let mut s = AckSummary {
             acked_bytes: ack.ack.saturating_sub(ack.prior_una),
             una_advanced: ack.ack > ack.prior_una,
-            ece: ack.ece,
+            ece: ack.echo == Echo::Classic,
             phase_before: self.base.phase,
             phase_after: self.base.phase,
             ..AckSummary::default()

@@ -58,6 +58,7 @@ impl Connection {
         }
         let blocks = self.sack_offsets(segment);
         let echo = segment.header.options.timestamps.filter(|_| self.negotiated.timestamps).map(|ts| ts.ecr);
+        let marks = self.hear_echo(segment);
         let input = AckInput {
             ack: segment.ack,
             prior_una,
@@ -68,7 +69,7 @@ impl Connection {
             ts_now: cx.now.as_millis() as u32,
             carries_data: segment.sequence_len() > 0,
             window_update,
-            ece: self.hears_echo(segment),
+            echo: marks,
             merged: if segment.len == 0 { segment.segments } else { 1 },
             max_window: u64::from(self.snd.max_wnd),
             can_send_new: self.unsent() > 0 && self.window_room() > 0,

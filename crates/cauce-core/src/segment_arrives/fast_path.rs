@@ -37,7 +37,7 @@ impl Connection {
 
     /// True for the next text in order and for a pure acknowledgement, with nothing unusual about them.
     pub(super) fn is_predicted(&self, segment: &Segment, cx: &Context<'_>) -> bool {
-        let plain = segment.flags() - Flags::PSH;
+        let plain = segment.flags() - Flags::PSH - self.usual_ecn_bits();
         let options = &segment.header.options;
         self.state == State::Established
             && plain == Flags::ACK

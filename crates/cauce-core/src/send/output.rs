@@ -56,6 +56,7 @@ impl Connection {
             return true;
         }
         let turn = out.len() + TURN.min(out.room());
+        self.remind_of_ecn(cx);
         self.send_syn(cx, out);
         self.send_lost(cx, out, turn);
         let before = self.snd.nxt;
@@ -245,14 +246,14 @@ impl Connection {
         self.write.fill_piece(self.snd.nxt, most.min(record)).min(record)
     }
 
-    /// The MSS less what SACK blocks take while we report any.
+    /// The MSS less what SACK blocks take while we report any, and what the option of accurate ECN takes.
     pub(crate) fn effective_mss(&self) -> u16 {
-        self.mss.saturating_sub(self.sack_space()).max(1)
+        self.mss.saturating_sub(self.option_space()).max(1)
     }
 
     pub(super) fn super_segment_goal(&self, cx: &Context<'_>) -> u32 {
         let (mss, settings) = (u32::from(self.effective_mss()), self.tso_settings(cx));
-        if settings.gso_max_size <= mss {
+        if settings.gso_max_size <= mss || !self.may_join_segments() {
             return 1;
         }
         let least = self.cong.min_tso_segs();

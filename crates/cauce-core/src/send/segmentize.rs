@@ -92,6 +92,7 @@ impl Connection {
         let mut options = if syn { self.syn_options(cx) } else { self.plain_options(cx) };
         if ack && !syn {
             self.add_sack(&mut options);
+            self.add_ecn_option(&mut options, cx);
         }
         let mut flags = segment.flags;
         let end = segment.seq + segment.len as u64;
@@ -243,20 +244,24 @@ impl Connection {
         }
     }
 
-    /// Bytes of options that an acknowledging segment would carry now.
-    pub(crate) fn sack_space(&self) -> u16 {
+    /// Bytes of options that an acknowledging segment would carry now, beside those that all carry.
+    pub(crate) fn option_space(&self) -> u16 {
+        let blocks = self.sack_blocks_now();
+        let sack = if blocks == 0 { 0 } else { 4 + 8 * blocks as u16 };
+        if self.rare.is_none() { sack } else { sack + self.ecn_space(blocks) }
+    }
+
+    fn sack_blocks_now(&self) -> usize {
         if !self.negotiated.sack {
             return 0;
         }
         let most = if self.negotiated.timestamps { 3 } else { 4 };
-        match self.recv.sack_count().min(most) {
-            0 => 0,
-            blocks => 4 + 8 * blocks as u16,
-        }
+        self.recv.sack_count().min(most)
     }
 
     /// A pure acknowledgement.
     pub(crate) fn build_ack(&mut self, reason: SendReason, cx: &mut Context<'_>) -> Transmit {
+        self.remind_of_ecn(cx);
         let seq = self.acceptable_seq();
         self.build(Outgoing::bare(seq, Flags::ACK, reason), cx)
     }

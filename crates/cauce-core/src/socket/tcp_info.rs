@@ -112,6 +112,16 @@ pub struct TcpInfo {
     pub received_e0_bytes: u32,
     /// Bytes of text received with a congestion mark.
     pub received_ce_bytes: u32,
+    /// Bytes of ours delivered with ECT(1), as accurate ECN tells, modulo 2^32 as the next two.
+    pub delivered_e1_bytes: u32,
+    /// Bytes of ours delivered with ECT(0).
+    pub delivered_e0_bytes: u32,
+    /// Bytes of ours delivered with a congestion mark.
+    pub delivered_ce_bytes: u32,
+    /// What accurate ECN does not trust: 2 the peer's counter of packets, 4 that our option passes, 8 the peer's option.
+    pub accecn_fail_mode: u16,
+    /// What was seen of the peer's option: 1 one without counters, 2 counters, 3 erased counters.
+    pub accecn_opt_seen: u16,
     /// Bytes sent, repetitions included.
     pub bytes_sent: u64,
     /// Bytes sent again.
@@ -142,6 +152,8 @@ impl TcpInfo {
         let millis = |at: Instant| now.since(at).as_millis().min(u128::from(u32::MAX)) as u32;
         let (busy_time, rwnd_limited, sndbuf_limited) = conn.stats.limited_times(now);
         let (agreed, ecn) = (&conn.negotiated, conn.ecn());
+        let accurate = ecn.and_then(|ecn| ecn.accurate.as_deref());
+        let delivered = accurate.map_or_else(Received::default, |accurate| accurate.delivered);
         let received = ecn.map_or_else(Received::default, |ecn| ecn.received);
         let first = conn.snd.iss() + 1;
         TcpInfo {
@@ -201,6 +213,11 @@ impl TcpInfo {
             received_e1_bytes: received.e1_bytes,
             received_e0_bytes: received.e0_bytes,
             received_ce_bytes: received.ce_bytes,
+            delivered_e1_bytes: delivered.e1_bytes,
+            delivered_e0_bytes: delivered.e0_bytes,
+            delivered_ce_bytes: delivered.ce_bytes,
+            accecn_fail_mode: accurate.map_or(0, |accurate| accurate.fail_mode),
+            accecn_opt_seen: accurate.map_or(0, |accurate| accurate.seen as u16),
             bytes_sent: conn.snd.nxt.min(conn.write.end()).saturating_sub(first) + conn.stats.bytes_retrans,
             bytes_retrans: conn.stats.bytes_retrans,
             dsack_dups: conn.recovery.dsack_dups(),

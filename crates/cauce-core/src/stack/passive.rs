@@ -123,12 +123,15 @@ impl Stack {
         let agreed = Negotiated::offer(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
         let syn = &arrived.segment;
         let needs_ecn = syn.has(Flags::ECE | Flags::CWR) && self.algorithm_of(listener).needs_ecn();
+        let offer = ecn::Offer { route: path.ecn, needed: needs_ecn };
+        let agreed_ecn = ecn::answer(sysctl, &offer, syn.flags(), syn.ecn);
         let mut flags = HalfOpenFlags::default();
         for (on, bit) in [
             (agreed.sack, HalfOpenFlags::SACK),
             (agreed.timestamps, HalfOpenFlags::TIMESTAMPS),
             (agreed.window_scaling, HalfOpenFlags::WINDOW_SCALE),
-            (ecn::accepts(sysctl, path.ecn, needs_ecn, syn.flags(), syn.ecn), HalfOpenFlags::ECN),
+            (agreed_ecn == ecn::Mode::Classic, HalfOpenFlags::ECN),
+            (agreed_ecn == ecn::Mode::Accurate, HalfOpenFlags::ACC_ECN),
         ] {
             if on {
                 flags |= bit;
@@ -155,6 +158,7 @@ impl Stack {
             device: path.device,
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
+            syn_mark: syn.ecn,
             tos: tos | if needs_ecn { Ecn::Ect0 as u8 } else { 0 },
             retransmits: 0,
             timeouts: 0,
@@ -170,10 +174,7 @@ impl Stack {
             Some(Entry::Listener(listener)) => listener.options.hop_limit(&self.shared.sysctl),
             _ => 64,
         };
-        let mut flags = Flags::SYN | Flags::ACK;
-        if record.flags.contains(HalfOpenFlags::ECN) {
-            flags |= Flags::ECE;
-        }
+        let flags = Flags::SYN | Flags::ACK | ecn::syn_ack_ace(record);
         SegmentSpec {
             ack: Seq(record.irs) + 1,
             window: InitialWindow { window: record.rcv_wnd, scale: 0, clamp: 0 }.syn_field(),
@@ -182,6 +183,7 @@ impl Stack {
                 sack_permitted: record.flags.contains(HalfOpenFlags::SACK),
                 window_scale: record.flags.contains(HalfOpenFlags::WINDOW_SCALE).then_some(record.rcv_wscale),
                 timestamps,
+                acc_ecn: ecn::syn_ack_option(record, &self.shared.sysctl),
                 ..TcpOptions::default()
             },
             ttl,
@@ -209,8 +211,11 @@ impl Stack {
         let (iss, _) =
             self.cookies.encode(&record.key, record.irs, theirs.mss.unwrap_or(default_mss(&record.key)), now);
         record.iss = iss;
-        if !record.flags.contains(HalfOpenFlags::TIMESTAMPS) {
-            record.flags.clear(HalfOpenFlags::ECN);
+        // There is room for one bit at most: who asks for accurate ECN gets the classic one.
+        let any_ecn = record.flags.intersects(HalfOpenFlags::ECN | HalfOpenFlags::ACC_ECN);
+        record.flags.clear(HalfOpenFlags::ECN | HalfOpenFlags::ACC_ECN);
+        if any_ecn && record.flags.contains(HalfOpenFlags::TIMESTAMPS) {
+            record.flags |= HalfOpenFlags::ECN;
         }
         let mut spec = self.syn_ack_spec(&record, now);
         match &mut spec.options.timestamps {
@@ -443,7 +448,7 @@ impl Stack {
         let spec = self.syn_ack_spec(&record, now);
         let ack = SegmentSpec {
             seq: Seq(record.iss) + 1,
-            flags: Flags::ACK,
+            flags: Flags::ACK | ecn::challenge_ace(&record),
             window: u16::try_from(record.rcv_wnd >> record.rcv_wscale).unwrap_or(u16::MAX),
             options: TcpOptions { timestamps: spec.options.timestamps, ..TcpOptions::default() },
             reason: SendReason::ChallengeAck,

@@ -94,14 +94,14 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .half(0)
         .word(0)
         .word(info.received_ce)
-        .word(0)
-        .word(0)
-        .word(0)
+        .word(info.delivered_e1_bytes)
+        .word(info.delivered_e0_bytes)
+        .word(info.delivered_ce_bytes)
         .word(info.received_e1_bytes)
         .word(info.received_e0_bytes)
         .word(info.received_ce_bytes)
-        .half(0)
-        .half(0)
+        .half(info.accecn_fail_mode)
+        .half(info.accecn_opt_seen)
         .0
 }
 

@@ -1,24 +1,31 @@
-//! Explicit congestion notification (RFC 3168; S-15, S-16, X-33, P-150 to P-155).
+//! Explicit congestion notification (RFC 3168, RFC 9768; S-15, S-16, X-33, P-150 to P-155).
 //!
-//! Decides what our SYN asks for and what the two SYNs agree on, which segments leave ECN-capable, what the ECN field
-//! of an arriving packet and the bits ECE and CWR mean, and keeps the counts that TCP_INFO shows. What an echo does to
-//! the window is decided by `recovery` and `congestion`. Nothing here sends, and a connection that neither uses ECN
-//! nor has seen a marked packet has none of it.
+//! Decides which segments leave ECN-capable, what the ECN field of an arriving packet and the bits AE, CWR and ECE of
+//! its header mean, and keeps the counts that TCP_INFO shows; `negotiation` decides what the two sides agree on,
+//! `accurate` how accurate ECN counts. What an echo does to the window is decided by `recovery` and `congestion`.
+//! Nothing here sends, and a connection that neither uses ECN nor has seen a marked packet has none of it.
+
+mod accurate;
+mod negotiation;
+
+pub(crate) use negotiation::{Offer, answer, challenge_ace, syn_ack_ace, syn_ack_option};
 
 use super::Connection;
-use super::state::State;
 use crate::batch::SendReason;
 use crate::congestion::CwndEvent;
 use crate::context::Context;
 use crate::counters::Counter;
-use crate::recovery::AckSummary;
+use crate::recovery::{AckSummary, Echo};
 use crate::segment_arrives::Segment;
 use crate::send::segmentize::Outgoing;
-use crate::sysctl::Sysctls;
-use cauce_wire::{Ecn as Mark, Flags};
+use accurate::Accurate;
+use alloc::boxed::Box;
+use cauce_wire::{Ecn as Mark, Flags, SackBlock, TcpOptions, Timestamps};
 
 /// How many acknowledgements leave at once after a mark, or after a segment that lost its ECT.
 const QUICK_ACKS: u8 = 2;
+/// The bits of a header that are ECN's.
+const BITS: Flags = Flags::from_ace(7);
 
 /// What the two sides have agreed on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -28,6 +35,10 @@ pub(crate) enum Mode {
     Off,
     /// ECN as in RFC 3168, agreed on or (in SYN-SENT) asked for.
     Classic,
+    /// Accurate ECN, asked for.
+    Asking,
+    /// Accurate ECN (RFC 9768).
+    Accurate,
 }
 
 /// The state of one connection that uses ECN or has seen marks.
@@ -38,10 +49,12 @@ pub(crate) struct Ecn {
     pub(crate) seen: bool,
     /// A CE mark has arrived and no CWR since: every segment carries ECE.
     echoing: bool,
-    /// Segments of ours that were acknowledged under an echo.
+    /// Segments of ours that were delivered with a mark, as far as the peer has told.
     pub(crate) delivered_ce: u32,
     /// What has arrived with marks.
     pub(crate) received: Received,
+    /// What only accurate ECN has; there in that mode.
+    pub(crate) accurate: Option<Box<Accurate>>,
 }
 
 /// Arrivals by their mark.
@@ -72,14 +85,6 @@ impl Received {
     }
 }
 
-/// Whether a SYN that carries `flags` and `mark` gets ECN from a listener (S-15). A SYN is never ECN-capable
-/// (RFC 3168 6.1.1): one that is was damaged on its way, or its sender knows more than RFC 3168 does.
-pub(crate) fn accepts(sysctl: &Sysctls, route: bool, needed: bool, flags: Flags, mark: Mark) -> bool {
-    let asks = flags.contains(Flags::ECE | Flags::CWR);
-    let sound = mark == Mark::NotEct || flags.contains(Flags::AE);
-    asks && (needed || sound && (sysctl.tcp_ecn != 0 || route))
-}
-
 impl Connection {
     pub(crate) fn ecn(&self) -> Option<&Ecn> {
         self.rare.as_ref().and_then(|rare| rare.ecn.as_deref())
@@ -93,50 +98,43 @@ impl Connection {
         self.ecn().map_or(Mode::Off, |ecn| ecn.mode)
     }
 
-    /// An active open begins: asks for ECN if the setting, the route or the algorithm says so.
-    pub(crate) fn ask_for_ecn(&mut self, sysctl: &Sysctls) {
-        if sysctl.tcp_ecn == 1 || self.path.ecn || self.cong.needs_ecn() {
-            self.set_ecn(Mode::Classic);
-        }
+    /// The bits that every segment may carry without being unusual: those of a counter.
+    pub(crate) fn usual_ecn_bits(&self) -> Flags {
+        if self.rare.is_some() && self.ecn_mode() == Mode::Accurate { BITS } else { Flags::NONE }
     }
 
-    /// What was agreed on; without ECN nothing is kept.
-    pub(crate) fn set_ecn(&mut self, mode: Mode) {
-        if mode != Mode::Off {
-            self.rare_mut().ecn.get_or_insert_default().mode = mode;
-        } else if let Some(rare) = &mut self.rare {
-            rare.ecn = None;
-            if rare.is_empty() {
-                self.rare = None;
-            }
+    /// What an acknowledgement says of marks that have reached the peer.
+    pub(crate) fn hear_echo(&mut self, segment: &Segment) -> Echo {
+        let progress = segment.ack > self.snd.una || !segment.header.options.sack.is_empty();
+        let (ace, mss) = (segment.flags().ace(), u32::from(self.mss));
+        let Some(ecn) = self.ecn_mut().filter(|_| !segment.has(Flags::SYN)) else { return Echo::None };
+        let accurate = match (ecn.mode, ecn.accurate.as_deref_mut()) {
+            (Mode::Classic, _) if segment.has(Flags::ECE) => return Echo::Classic,
+            (Mode::Accurate, Some(accurate)) => accurate,
+            _ => return Echo::None,
+        };
+        let option = segment.header.options.acc_ecn;
+        if let Some(option) = &option {
+            accurate.see_option(option);
         }
+        if let Some(marked) = accurate.first_ace(ace) {
+            ecn.delivered_ce += u32::from(marked);
+            return Echo::None;
+        }
+        if !progress || !accurate.is_heard() {
+            return Echo::None;
+        }
+        Echo::Accurate(accurate.report(ace, option, ecn.delivered_ce, mss))
     }
 
-    /// The bits of our SYN, or of our SYN,ACK in a simultaneous open. A SYN that was not answered goes `again` without
-    /// them, lest something on the way drops it for their sake (RFC 3168 6.1.1.1; S-16).
-    pub(crate) fn handshake_ecn(&self, again: bool, sysctl: &Sysctls) -> Flags {
-        match (self.ecn_mode(), self.state) {
-            (Mode::Off, _) => Flags::NONE,
-            (Mode::Classic, State::SynSent) if again && sysctl.tcp_ecn_fallback != 0 => Flags::NONE,
-            (Mode::Classic, State::SynSent) => Flags::ECE | Flags::CWR,
-            (Mode::Classic, _) => Flags::ECE,
+    /// Takes to the books what an acknowledgement has delivered with marks.
+    pub(crate) fn count_congestion(&mut self, summary: &AckSummary, cx: &mut Context<'_>) {
+        let Some(ecn) = self.ecn_mut() else { return };
+        ecn.delivered_ce = ecn.delivered_ce.wrapping_add(summary.newly_marked);
+        if let Some(accurate) = &mut ecn.accurate {
+            accurate.covered(summary.delivered);
         }
-    }
-
-    /// The peer's SYN has met ours. A SYN,ACK agrees by ECE alone: one that reflects all bits of our SYN comes from a
-    /// host that knows nothing of them (RFC 3168 6.1.1; X-33). A SYN that crossed ours asks by both.
-    pub(crate) fn agree_on_ecn(&mut self, theirs: Flags) {
-        if self.ecn_mode() == Mode::Off {
-            return;
-        }
-        let agreed =
-            theirs.contains(Flags::ECE) && theirs.contains(Flags::CWR) != theirs.contains(Flags::ACK);
-        self.set_ecn(if agreed { Mode::Classic } else { Mode::Off });
-    }
-
-    /// Whether an acknowledgement says that marks have reached the peer.
-    pub(crate) fn hears_echo(&self, segment: &Segment) -> bool {
-        segment.has(Flags::ECE) && !segment.has(Flags::SYN) && self.ecn_mode() == Mode::Classic
+        cx.count_by(Counter::TCPDeliveredCE, u64::from(summary.newly_marked));
     }
 
     /// The peer has reduced his window: the echo has done its work (RFC 3168 6.1.3). A window that small may wait for
@@ -155,11 +153,22 @@ impl Connection {
 
     /// Counts an acceptable segment by its mark.
     pub(crate) fn count_mark(&mut self, segment: &Segment) {
-        if segment.ecn == Mark::NotEct {
+        if segment.ecn == Mark::NotEct && self.rare.is_none() {
             return;
         }
-        let ecn = self.rare_mut().ecn.get_or_insert_default();
-        ecn.received.count(segment.ecn, segment.segments, segment.len);
+        let (mark, segments, text) = (segment.ecn, segment.segments, segment.len > 0);
+        if mark != Mark::NotEct {
+            self.rare_mut().ecn.get_or_insert_default().received.count(mark, segments, segment.len);
+        }
+        let Some(ecn) = self.ecn_mut() else { return };
+        let Some(accurate) = &mut ecn.accurate else { return };
+        ecn.seen |= mark != Mark::NotEct;
+        if accurate.arrived(mark, segments, text) {
+            self.recv.ack_now();
+            if !text {
+                self.want(super::pending::ACK);
+            }
+        }
     }
 
     /// Text has arrived under `mark`. CE is echoed from now on, and soon: the peer's window may be down to one segment.
@@ -169,12 +178,12 @@ impl Connection {
         let Some(ecn) = self.ecn_mut() else { return };
         let seen = ecn.seen;
         ecn.seen |= mark != Mark::NotEct;
-        if ecn.mode != Mode::Classic {
+        if ecn.mode == Mode::Off {
             return;
         }
         let hurry = match mark {
             Mark::NotEct => seen,
-            Mark::Ce => !core::mem::replace(&mut ecn.echoing, true),
+            Mark::Ce => ecn.mode == Mode::Classic && !core::mem::replace(&mut ecn.echoing, true),
             Mark::Ect0 | Mark::Ect1 => false,
         };
         if needed && mark != Mark::NotEct {
@@ -187,14 +196,20 @@ impl Connection {
         }
     }
 
-    /// Gives a segment its mark and its ECN bits: new text is ECN-capable, and the first of it after a reduction says
-    /// CWR; what is sent again, probes and bare acknowledgements are not (RFC 3168 6.1.4 to 6.1.6; P-151), unless the
-    /// algorithm needs every packet to be.
+    /// Gives a segment its mark and its ECN bits. Classic: new text is ECN-capable, and the first of it after a reduction
+    /// says CWR; what is sent again, probes and bare acknowledgements are not (RFC 3168 6.1.4 to 6.1.6; P-151), unless
+    /// the algorithm needs every packet to be. Accurate: everything but SYNs is (Linux), and bears the counter.
     pub(crate) fn mark_outgoing(&mut self, segment: &Outgoing, flags: &mut Flags) -> Mark {
-        let Some(ecn) = self.ecn().filter(|ecn| ecn.mode == Mode::Classic) else { return Mark::NotEct };
         let by_algorithm = if self.cong.needs_ecn() { Mark::Ect0 } else { Mark::NotEct };
-        if flags.contains(Flags::SYN) {
+        let syn = flags.contains(Flags::SYN);
+        let Some(ecn) = self.ecn_mut().filter(|ecn| ecn.mode != Mode::Off) else { return Mark::NotEct };
+        if syn {
             return by_algorithm;
+        }
+        if let Some(accurate) = &mut ecn.accurate {
+            *flags |= accurate.ace(&ecn.received);
+            accurate.told();
+            return if accurate.ect_off { Mark::NotEct } else { Mark::Ect0 };
         }
         if ecn.echoing {
             *flags |= Flags::ECE;
@@ -209,14 +224,44 @@ impl Connection {
         Mark::Ect0
     }
 
-    /// Takes to the books what an acknowledgement has delivered under an echo.
-    pub(crate) fn count_congestion(&mut self, summary: &AckSummary, cx: &mut Context<'_>) {
-        if !summary.ece {
+    /// Something is about to leave: the option of accurate ECN may be due again. It is asked before the lengths of
+    /// segments are, which the option shortens.
+    pub(crate) fn remind_of_ecn(&mut self, cx: &Context<'_>) {
+        if self.rare.is_none() {
             return;
         }
-        cx.count_by(Counter::TCPDeliveredCE, u64::from(summary.delivered));
-        if let Some(ecn) = self.ecn_mut() {
-            ecn.delivered_ce = ecn.delivered_ce.wrapping_add(summary.delivered);
+        let (srtt_us, beacon) = (self.recovery.srtt_us(), cx.sysctl.tcp_ecn_option_beacon);
+        if let Some(accurate) = self.ecn_mut().and_then(|ecn| ecn.accurate.as_mut()) {
+            accurate.remind(cx.now, srtt_us, beacon);
         }
+    }
+
+    /// Adds the option of accurate ECN to a segment's others, where there is room for it.
+    pub(crate) fn add_ecn_option(&mut self, options: &mut TcpOptions, cx: &Context<'_>) {
+        let Some(ecn) = self.ecn_mut() else { return };
+        if let Some(accurate) = &mut ecn.accurate {
+            accurate.add_option(options, &ecn.received, cx.now);
+        }
+    }
+
+    /// Bytes of options that accurate ECN takes of a segment that has `blocks` SACK blocks.
+    pub(crate) fn ecn_space(&self, blocks: usize) -> u16 {
+        let Some(ecn) = self.ecn() else { return 0 };
+        let Some(accurate) = &ecn.accurate else { return 0 };
+        let others = TcpOptions {
+            timestamps: self.negotiated.timestamps.then(Timestamps::default),
+            sack: (0..blocks.min(4)).map(|_| SackBlock::default()).collect(),
+            ..TcpOptions::default()
+        };
+        let acc_ecn = accurate.choose_option(&others, &ecn.received);
+        let without = others.wire_len();
+        (TcpOptions { acc_ecn, ..others }.wire_len() - without) as u16
+    }
+
+    /// Whether segments may leave as one that a device cuts: cutting keeps CWR on the first one, and would falsify a
+    /// counter of which it is a part.
+    pub(crate) fn may_join_segments(&self) -> bool {
+        let Some(ecn) = self.ecn() else { return true };
+        ecn.accurate.as_ref().is_none_or(|accurate| !accurate.ace(&ecn.received).contains(Flags::CWR))
     }
 }
