@@ -157,8 +157,9 @@ impl AceReport {
     /// From so many segments an ACK on, in 64ths, large ACKs are this path's custom and no sign of lost ones.
     const THINNED: u32 = 4 << 6;
 
-    /// How many of `delivered` segments were marked. The counter may have wrapped, since ACKs may have been lost: the
-    /// most that agrees with it is assumed, unless the bytes or the path's custom speak for less.
+    /// How many of `delivered` segments were marked. The counter may have wrapped, since ACKs may have been lost. Where
+    /// the bytes are known, the least is assumed that they fit into; otherwise the most that agrees with the counter,
+    /// unless large ACKs are the path's custom.
     pub fn newly_marked(&self, delivered: u32) -> u32 {
         let least = u32::from(self.delta);
         if delivered < 8 {
@@ -166,11 +167,10 @@ impl AceReport {
         }
         let most = delivered - ((delivered - least) & 7);
         match self.marked_bytes {
-            Some(bytes) if bytes > least * self.mss => {
-                let halves = u64::from(bytes) * 2;
-                if halves < u64::from(most) * u64::from(self.mss) { least } else { most }
+            Some(bytes) => {
+                let carriers = bytes.div_ceil(self.mss.max(1));
+                least.saturating_add(carriers.saturating_sub(least).next_multiple_of(8)).min(most)
             }
-            Some(_) => least,
             None if self.usual > Self::THINNED => least,
             None => most,
         }

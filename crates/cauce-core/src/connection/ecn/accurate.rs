@@ -179,14 +179,14 @@ impl Accurate {
         if text { changed || self.pending >= MARKED_TEXT } else { self.pending >= MARKED_ACKS }
     }
 
-    /// What the first segments after the handshake say in the ACE field; `None` for a counter like any other. The
-    /// answer tells whether our SYN,ACK was marked.
-    pub(crate) fn first_ace(&mut self, ace: u8) -> Option<bool> {
+    /// What the first segment after the handshake says in the ACE field; `None` for a counter like any other. The
+    /// answer tells whether our SYN,ACK was marked. `sent` of our segments may have been marked by then, at most.
+    pub(crate) fn first_ace(&mut self, ace: u8, sent: u32) -> Option<bool> {
         match core::mem::take(&mut self.expected) {
             Expected::Handshake => Some(self.check_handshake(ace)),
             Expected::FirstCounter => {
-                // Before the first mark the counter is 5: zero means that something erases it (RFC 9768 3.2.2.4).
-                if ace == 0 {
+                // It takes three marks from 5 to 0: before, something erases the counter (RFC 9768 3.2.2.4).
+                if ace == 0 && sent < 8 - FIRST_ACE {
                     self.distrust_ace();
                 }
                 None

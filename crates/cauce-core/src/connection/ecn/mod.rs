@@ -107,6 +107,8 @@ impl Connection {
     pub(crate) fn hear_echo(&mut self, segment: &Segment) -> Echo {
         let progress = segment.ack > self.snd.una || !segment.header.options.sack.is_empty();
         let (ace, mss) = (segment.flags().ace(), u32::from(self.mss));
+        // The SYN was not ECN-capable.
+        let sent = self.stats.segs_out.saturating_sub(1);
         let Some(ecn) = self.ecn_mut().filter(|_| !segment.has(Flags::SYN)) else { return Echo::None };
         let accurate = match (ecn.mode, ecn.accurate.as_deref_mut()) {
             (Mode::Classic, _) if segment.has(Flags::ECE) => return Echo::Classic,
@@ -117,7 +119,7 @@ impl Connection {
         if let Some(option) = &option {
             accurate.see_option(option);
         }
-        if let Some(marked) = accurate.first_ace(ace) {
+        if let Some(marked) = accurate.first_ace(ace, sent) {
             ecn.delivered_ce += u32::from(marked);
             return Echo::None;
         }
