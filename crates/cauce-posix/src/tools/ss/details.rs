@@ -72,7 +72,7 @@ pub(super) fn info(state: State, details: &Details) -> String {
         text.push(' ');
         text.push_str(&part);
     };
-    for (bit, name) in [(1, "ts"), (2, "sack")] {
+    for (bit, name) in [(1, "ts"), (2, "sack"), (8, "ecn"), (16, "ecnseen")] {
         if info.options & bit != 0 {
             put(name.to_owned());
         }
@@ -159,6 +159,7 @@ fn rates(put: &mut dyn FnMut(String), state: State, details: &Details) {
         put(format!("delivery_rate {}bps", bits(info.delivery_rate)));
     }
     count(put, "delivered", u64::from(info.delivered));
+    count(put, "delivered_ce", u64::from(info.delivered_ce));
     if details.app_limited {
         put("app_limited".to_owned());
     }
