@@ -64,8 +64,8 @@ pub(super) fn memory(memory: &MemoryUse) -> String {
     format!(" skmem:(r{receive},rb{receive_limit},t0,tb{send_limit},f0,w{send},o0,bl0,d0)")
 }
 
-/// TCP_INFO in the words of `ss`, what is 0 left out.
-pub(super) fn info(state: State, details: &Details) -> String {
+/// TCP_INFO in the words of `ss`, what is 0 left out; what the SYNs agreed on only where `-o` asks for it.
+pub(super) fn info(state: State, details: &Details, agreed: bool) -> String {
     let info = &details.info;
     let mut text = String::new();
     let mut put = |part: String| {
@@ -73,7 +73,7 @@ pub(super) fn info(state: State, details: &Details) -> String {
         text.push_str(&part);
     };
     for (bit, name) in [(1, "ts"), (2, "sack"), (8, "ecn"), (16, "ecnseen")] {
-        if info.options & bit != 0 {
+        if agreed && info.options & bit != 0 {
             put(name.to_owned());
         }
     }
