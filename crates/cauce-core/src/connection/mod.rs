@@ -7,6 +7,7 @@
 
 mod arrivals;
 pub mod closing;
+pub(crate) mod ecn;
 pub mod ending;
 pub mod keepalive;
 pub mod negotiated;

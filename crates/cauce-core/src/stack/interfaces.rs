@@ -190,6 +190,7 @@ impl Interfaces {
                 initcwnd: 0,
                 initrwnd: 0,
                 rto_min_us: 0,
+                ecn: false,
             };
             return Ok((path, from.unwrap_or(to)));
         }
@@ -213,6 +214,7 @@ impl Interfaces {
             initcwnd: metrics.initcwnd,
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
+            ecn: metrics.ecn,
         };
         Ok((path, from.unwrap_or(hop.source)))
     }
