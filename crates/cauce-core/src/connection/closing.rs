@@ -20,6 +20,7 @@ impl Connection {
             return;
         }
         match self.state {
+            State::SynReceived if self.defers_shutdown() => self.set(flag::SND_SHUTDOWN),
             State::Established | State::SynReceived | State::CloseWait => {
                 self.set(flag::SND_SHUTDOWN);
                 self.transition(Event::Close, cx);

@@ -88,6 +88,18 @@ impl Connection {
         echo: Option<u32>,
         cx: &mut Context<'_>,
     ) -> Connection {
+        let mut conn = Connection::from_record(setup, record, cx);
+        conn.sample_syn_ack(record, cx);
+        // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
+        let late = conn.negotiated.timestamps && echo == Some(conn.ts.now(record.first_sent));
+        if record.retransmits > 1 && record.timeouts > 0 && !late {
+            conn.cong.set_initial_window(1);
+        }
+        conn
+    }
+
+    /// A connection in SYN-RECEIVED with everything that its two SYNs have agreed upon.
+    pub(crate) fn from_record(setup: Setup, record: &HalfOpen, cx: &mut Context<'_>) -> Connection {
         let scaling = record.flags.contains(HalfOpenFlags::WINDOW_SCALE);
         let timestamps = record.flags.contains(HalfOpenFlags::TIMESTAMPS);
         let negotiated = Negotiated {
@@ -110,18 +122,12 @@ impl Connection {
         }
         conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);
-        conn.sample_syn_ack(record, cx);
-        // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
-        let late = timestamps && echo == Some(conn.ts.now(record.first_sent));
-        if record.retransmits > 1 && record.timeouts > 0 && !late {
-            conn.cong.set_initial_window(1);
-        }
         conn
     }
 
     /// The SYN,ACK left before the connection existed; its acknowledgement is the first RTT sample, unless
     /// it had to be repeated (Karn).
-    fn sample_syn_ack(&mut self, record: &HalfOpen, cx: &mut Context<'_>) {
+    pub(crate) fn sample_syn_ack(&mut self, record: &HalfOpen, cx: &mut Context<'_>) {
         let rtt = cx.now.micros_since(record.first_sent).clamp(1, u64::from(u32::MAX)) as u32;
         let sample = (record.retransmits == 0).then_some(rtt);
         let nxt = self.snd.nxt;

@@ -1,11 +1,14 @@
 //! What few connections have, in a box that exists only for those: urgent data of the peer, an error queue,
-//! notices that writes still owe, the peer's SYN, arrival times.
+//! notices that writes still owe, the peer's SYN, arrival times, Fast Open.
 
 use super::Connection;
 use super::arrivals::Arrivals;
+use super::fast_open::Opening;
 use super::notices::Notices;
+use super::unconfirmed::{Confirmed, Unconfirmed};
 use super::urgent::PeerUrgent;
 use crate::socket::error_queue::ErrorQueue;
+use alloc::boxed::Box;
 use bytes::Bytes;
 
 /// The rare parts of one connection.
@@ -18,6 +21,14 @@ pub(crate) struct Rare {
     /// The headers of the peer's SYN (TCP_SAVED_SYN), until they are read.
     pub(crate) saved_syn: Option<Bytes>,
     pub(crate) arrivals: Arrivals,
+    /// Fast Open of an active connection.
+    pub(crate) opening: Option<Box<Opening>>,
+    /// The SYN carried data, and has been acknowledged with it (Fast Open).
+    pub(crate) syn_data_acked: bool,
+    /// The open handshake of a passive connection that its SYN has opened.
+    pub(crate) unconfirmed: Option<Box<Unconfirmed>>,
+    /// How that handshake has ended, until the listener knows.
+    pub(crate) confirmed: Option<Confirmed>,
 }
 
 impl Connection {

@@ -271,6 +271,18 @@ impl Receiver {
         self.policy.ack_sent();
     }
 
+    /// The peer's SYN,ACK is acknowledged by the data of a writer who waits for it, or when the longest delay is over.
+    pub fn await_writer(&mut self, now: Instant) {
+        self.policy.delay_longest(now);
+    }
+
+    /// The SYN,ACK has left that acknowledges the text of a SYN (Fast Open): it offers the first window, `window`
+    /// bytes, from behind that text.
+    pub fn syn_text_acked(&mut self, window: u32, cx: &mut Context<'_>) {
+        self.window.begin_at(self.nxt, window);
+        self.ack_sent(cx);
+    }
+
     /// A segment with data has left: if it came soon after something was received, it was an answer.
     pub fn data_sent(&mut self, cx: &Context<'_>) {
         self.policy.data_sent(cx.now);

@@ -179,6 +179,11 @@ impl Receiver {
         self.rare.as_ref().is_some_and(|rare| !rare.reassembly.is_empty())
     }
 
+    /// Nothing has arrived beyond a gap but a FIN.
+    pub fn lacks_all_but_fin(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.reassembly.is_only_fin())
+    }
+
     /// The receive buffer in bytes, as `SO_RCVBUF` reads it.
     pub fn rcvbuf(&self) -> u32 {
         self.window.buffer

@@ -47,6 +47,7 @@ use alloc::boxed::Box;
 use crate::congestion::rate_sample::TxStamp;
 use crate::counters::Counter;
 use crate::send::retransmit_queue::{Control, Marks, SentRecord};
+use crate::time::Instant;
 
 pub use interface::{
     AckInput, AckSummary, Env, RecoveryTimer, Retransmit, SenderState, Settings, TimerAction,
@@ -132,10 +133,9 @@ impl Recovery {
         if first || fl.pending == Some(RecoveryTimer::Tlp) {
             timers::rearm_rto(&self.base, fl, now);
         }
-        // A handshake has no tail to probe: its time-out alone repeats the SYN.
-        if control != Control::SYN
-            && let Some(deadline) = tlp::probe_deadline(&self.base, fl, settings, now, false)
-        {
+        // A handshake has no tail to probe: its time-out alone repeats the SYN, whatever data left with it.
+        let shakes_hands = fl.queue.head().is_some_and(|head| head.control().syn);
+        if !shakes_hands && let Some(deadline) = tlp::probe_deadline(&self.base, fl, settings, now, false) {
             fl.pending = Some(RecoveryTimer::Tlp);
             fl.deadline = deadline;
         }
@@ -269,6 +269,28 @@ impl Recovery {
         self.keep(flight);
     }
 
+    /// Everything outstanding is lost, and sent again without a reduction of the window: the peer has not taken the
+    /// data of a SYN, or the path was too narrow for it (RFC 7413 4.1.3).
+    pub fn all_lost<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
+        let Some(mut flight) = self.flight.take() else { return };
+        let mut pass = Pass::for_timer(state, &mut self.base, &mut flight, cc, env);
+        pass.mark_without_congestion(|_| true);
+        self.keep(flight);
+    }
+
+    /// A SYN,ACK was sent again of which there is no record.
+    pub fn handshake_retransmitted(&mut self) {
+        self.base.total_retrans = self.base.total_retrans.saturating_add(1);
+    }
+
+    /// Starts the time-out of what is outstanding anew: until now another timer stood for it.
+    pub fn restart_timeout(&mut self, now: Instant) {
+        if let Some(fl) = self.flight.as_deref_mut() {
+            fl.pending = None;
+            timers::rearm_rto(&self.base, fl, now);
+        }
+    }
+
     /// Forgets everything outstanding, as when the connection ends. The estimators stay.
     pub fn clear(&mut self) {
         self.flight = None;
@@ -318,10 +340,13 @@ impl Flight {
 
 impl<C: WindowControl> Pass<'_, C> {
     fn mark_oversized(&mut self, mss: u32) {
+        self.mark_without_congestion(|record| record.payload_len().min(record.mss().into()) > u64::from(mss));
+    }
+
+    fn mark_without_congestion(&mut self, is_lost: impl Fn(&SentRecord) -> bool) {
         for index in 0..self.fl.queue.len() {
             let Some(record) = self.fl.queue.get(index) else { break };
-            let longest = record.payload_len().min(record.mss().into());
-            if longest > u64::from(mss) && !record.is(Marks::SACKED) {
+            if !record.is(Marks::SACKED) && is_lost(record) {
                 self.mark_lost(index);
             }
         }

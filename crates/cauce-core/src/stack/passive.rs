@@ -6,25 +6,24 @@ use super::entity::{FlowRef, Owner};
 use super::input::Arrived;
 use super::rate_limit::allow_invalid_ack;
 use super::{Entry, PortHold, Stack};
-use crate::batch::SendReason;
 use crate::connection::negotiated::Negotiated;
 use crate::connection::opening::{Setup, advertised_mss, opening_window};
 use crate::connection::state::State;
-use crate::connection::timestamps::Timestamps as Clock;
 use crate::connection::{Connection, flag};
+use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
+use crate::listen::fast_open::Verdict;
 use crate::listen::syn_cookie::{self, COOKIE_LIFE, CookieOptions};
 use crate::listen::syn_queue::{
     Admission, AdmissionLimits, HalfOpen, HalfOpenFlags, SynAckTimeout, SynAckTiming, SynQueue,
 };
-use crate::receive::InitialWindow;
 use crate::socket::{Family, SocketId};
 use crate::time::{Duration, Instant};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use cauce_wire::{Flags, Seq, TcpOptions, Timestamps};
+use cauce_wire::{Flags, Seq};
 
 /// The first time-out of a SYN,ACK (RFC 6298 2.1).
 const INITIAL_RTO: Duration = Duration::from_secs(1);
@@ -81,7 +80,14 @@ impl Stack {
             return self.answer_with_cookie(id, record, &arrived, now);
         }
         self.shared.counters.add(Counter::PassiveOpens, 1);
-        self.send_syn_ack(&record, now);
+        match self.fast_open_verdict(id, &arrived, now) {
+            Verdict::Open(cookie) => return self.open_by_syn(id, record, arrived, cookie, now),
+            Verdict::Handshake(cookie) => {
+                let mut spec = self.syn_ack_spec(&record, now);
+                spec.options.fast_open = cookie;
+                self.queue_reply(build_segment(&spec));
+            }
+        }
         let key = record.key;
         let saves =
             matches!(self.sockets.get(id), Some(Entry::Listener(listener)) if listener.options.saves_syn());
@@ -151,29 +157,13 @@ impl Stack {
     }
 
     fn syn_ack_spec(&self, record: &HalfOpen, now: Instant) -> SegmentSpec {
-        let timestamps = record
-            .flags
-            .contains(HalfOpenFlags::TIMESTAMPS)
-            .then(|| Timestamps { val: Clock::new(record.ts_offset).now(now), ecr: record.ts_recent });
-        let ttl = match self.sockets.get(record.listener) {
+        record.syn_ack(self.record_ttl(record), now)
+    }
+
+    fn record_ttl(&self, record: &HalfOpen) -> u8 {
+        match self.sockets.get(record.listener) {
             Some(Entry::Listener(listener)) => listener.options.hop_limit(&self.shared.sysctl),
             _ => 64,
-        };
-        SegmentSpec {
-            ack: Seq(record.irs) + 1,
-            window: InitialWindow { window: record.rcv_wnd, scale: 0, clamp: 0 }.syn_field(),
-            options: TcpOptions {
-                mss: Some(record.advertised_mss),
-                sack_permitted: record.flags.contains(HalfOpenFlags::SACK),
-                window_scale: record.flags.contains(HalfOpenFlags::WINDOW_SCALE).then_some(record.rcv_wscale),
-                timestamps,
-                ..TcpOptions::default()
-            },
-            ttl,
-            tos: record.tos,
-            flow_label: record.flow_label,
-            device: record.device,
-            ..SegmentSpec::new(record.key, Seq(record.iss), Flags::SYN | Flags::ACK, SendReason::Handshake)
         }
     }
 
@@ -404,15 +394,7 @@ impl Stack {
             return;
         }
         let record = *record;
-        let spec = self.syn_ack_spec(&record, now);
-        let ack = SegmentSpec {
-            seq: Seq(record.iss) + 1,
-            flags: Flags::ACK,
-            window: u16::try_from(record.rcv_wnd >> record.rcv_wscale).unwrap_or(u16::MAX),
-            options: TcpOptions { timestamps: spec.options.timestamps, ..TcpOptions::default() },
-            reason: SendReason::ChallengeAck,
-            ..spec
-        };
+        let ack = record.acknowledgement(self.record_ttl(&record), now);
         self.queue_reply(build_segment(&ack));
     }
 
@@ -425,32 +407,10 @@ impl Stack {
         saved_syn: Option<Bytes>,
         now: Instant,
     ) {
-        let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return };
-        let device = listener.options.device();
-        let path = self.interfaces.path(Some(record.key.local), record.key.remote, device);
-        let Ok((path, _)) = path else { return };
-        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
-        let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
-        let options = listener.options.inherited();
-        let v6_socket = listener.family == Family::V6;
-        let hold = PortHold { held: true, listening: false, any_addr: false, ..listener.hold };
+        let Some(setup) = self.child_setup(listener_id, &record) else { return };
         let echo = arrived.segment.header.options.timestamps.map(|ts| ts.ecr);
-        let (sockets, shared, ports) = (&mut self.sockets, &mut self.shared, &mut self.ports);
-        let id = sockets.insert_with_key(|id| {
-            let iss = (1u64 << 32) + u64::from(record.iss);
-            let ts_offset = record.ts_offset;
-            let setup =
-                Setup { id, key: record.key, path, hold, options, v6_socket, iss, ts_offset, algorithm };
-            let mut cx = shared.cx(now);
-            let mut conn = Connection::passive(setup, &record, echo, &mut cx);
-            conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
-            if saved_syn.is_some() {
-                conn.rare_mut().saved_syn = saved_syn;
-            }
-            Entry::Connection(Box::new(conn))
-        });
-        ports.insert(record.key.local_port, hold.binding(record.key.local));
-        self.insert_flow(&record.key, FlowRef::Socket(id));
+        let complete = |setup, cx: &mut Context<'_>| Connection::passive(setup, &record, echo, cx);
+        let id = self.insert_child(setup, saved_syn, now, complete);
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
             let mut cx = self.shared.cx(now);
             conn.segment_arrives(arrived.segment, &mut cx);
@@ -463,12 +423,59 @@ impl Stack {
                 return;
             }
         }
+        self.queue_child(listener_id, id, now);
+    }
+
+    /// Enters the connection that `make` makes of `setup` into the tables.
+    pub(super) fn insert_child(
+        &mut self,
+        setup: Setup,
+        saved_syn: Option<Bytes>,
+        now: Instant,
+        make: impl FnOnce(Setup, &mut Context<'_>) -> Connection,
+    ) -> SocketId {
+        let (key, hold) = (setup.key, setup.hold);
+        let (sockets, shared) = (&mut self.sockets, &mut self.shared);
+        let id = sockets.insert_with_key(|id| {
+            let mut conn = make(Setup { id, ..setup }, &mut shared.cx(now));
+            conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
+            if saved_syn.is_some() {
+                conn.rare_mut().saved_syn = saved_syn;
+            }
+            Entry::Connection(Box::new(conn))
+        });
+        self.ports.insert(key.local_port, hold.binding(key.local));
+        self.insert_flow(&key, FlowRef::Socket(id));
+        id
+    }
+
+    /// `accept` finds this child from now on.
+    pub(super) fn queue_child(&mut self, listener_id: SocketId, id: SocketId, now: Instant) {
         if let Some(Entry::Listener(listener)) = self.sockets.get_mut(listener_id) {
             let queued = listener.accept.push(id);
             debug_assert!(queued, "fullness was asked before");
         }
         self.settle(id, now);
         self.notify(listener_id);
+    }
+
+    /// What a child of this listener starts with, its id still to be set; `None` without a route back.
+    pub(super) fn child_setup(&self, listener_id: SocketId, record: &HalfOpen) -> Option<Setup> {
+        let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return None };
+        let device = listener.options.device();
+        let (path, _) = self.interfaces.path(Some(record.key.local), record.key.remote, device).ok()?;
+        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        Some(Setup {
+            id: SocketId::default(),
+            key: record.key,
+            path,
+            hold: PortHold { held: true, listening: false, any_addr: false, ..listener.hold },
+            options: listener.options.inherited(),
+            v6_socket: listener.family == Family::V6,
+            iss: (1u64 << 32) + u64::from(record.iss),
+            ts_offset: record.ts_offset,
+            algorithm: self.registry.by_name(name.as_str()).unwrap_or_default(),
+        })
     }
 
     /// The SYN,ACK timer of a record.

@@ -14,14 +14,15 @@ use crate::context::Context;
 use crate::counters::Counter;
 use crate::frame::DeviceId;
 use crate::listen::accept_queue::AcceptQueue;
+use crate::listen::fast_open::PendingOpens;
 use crate::listen::listener::Listener;
 use crate::socket::errno::Errno;
-use crate::socket::options::{SocketOption, SocketOptions, flag as option};
+use crate::socket::options::{SocketOption, SocketOptions, flag as option, rare_flag};
 use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
 use crate::socket::timestamping::Timestamping;
 use crate::socket::{Family, Idle, Shutdown, SocketId};
-use crate::sysctl::AlgorithmName;
+use crate::sysctl::{AlgorithmName, Sysctls};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -174,6 +175,7 @@ impl Stack {
                 at,
                 hold,
                 accept: AcceptQueue::new(backlog),
+                opens: PendingOpens::default(),
                 algorithm: idle.algorithm,
                 error: idle.error,
                 last_cookie: None,
@@ -186,6 +188,7 @@ impl Stack {
             };
             self.listeners.insert(at, id);
             self.listeners.prefer_queue(at, id, queue);
+            self.follow_backlog(id);
         }
     }
 
@@ -203,13 +206,20 @@ impl Stack {
     }
 
     pub(crate) fn connect(&mut self, id: SocketId, now: Instant, remote: SocketAddr) -> Result<(), Errno> {
-        match self.sockets.get_mut(id) {
+        match self.sockets.get(id) {
             Some(Entry::Idle(_)) => self.open_actively(id, now, remote),
-            Some(Entry::Listener(_)) => Err(Errno::EISCONN),
+            _ => self.how_connect_went(id, now),
+        }
+    }
+
+    /// What connect(2) says of a socket that has been opened before, wherever it is to go.
+    pub(super) fn how_connect_went(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
+        match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => {
                 let state = conn.state;
                 match state {
-                    State::SynSent | State::SynReceived => Err(Errno::EALREADY),
+                    _ if conn.waits_for_write() => Err(Errno::EISCONN),
+                    State::SynSent | State::SynReceived if conn.has(flag::ACTIVE) => Err(Errno::EALREADY),
                     State::Closed if conn.has(flag::CONNECTING) => {
                         conn.clear(flag::CONNECTING);
                         let error = conn.take_error().unwrap_or(Errno::ECONNABORTED);
@@ -223,6 +233,7 @@ impl Stack {
                     _ => Err(Errno::EISCONN),
                 }
             }
+            Some(_) => Err(Errno::EISCONN),
             None => Err(Errno::EBADF),
         }
     }
@@ -343,12 +354,13 @@ impl Stack {
         let mut conn = Connection::active(setup, &mut cx);
         cx.count(Counter::ActiveOpens);
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
+        let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);
         if let Some(entry) = self.sockets.get_mut(id) {
             *entry = Entry::Connection(Box::new(conn));
         }
         self.insert_flow(&key, FlowRef::Socket(id));
         self.settle(id, now);
-        Err(Errno::EINPROGRESS)
+        if by_write { Ok(()) } else { Err(Errno::EINPROGRESS) }
     }
 
     pub(super) fn timestamp_offset(&self, key: &FlowKey) -> u32 {
@@ -530,7 +542,7 @@ impl Stack {
                 {
                     return Err(Errno::EINVAL);
                 }
-                fits_unconnected(&option, &idle.options, State::Closed)?;
+                fits_unconnected(&option, &idle.options, State::Closed, sysctl)?;
                 idle.options.store(&option, sysctl)?;
                 if let (SocketOption::BindToDevice(device), Some(at)) = (&option, &mut idle.bound) {
                     at.device = *device;
@@ -538,7 +550,7 @@ impl Stack {
                 Ok(())
             }
             Some(Entry::Listener(listener)) => {
-                fits_unconnected(&option, &listener.options, State::Listen)?;
+                fits_unconnected(&option, &listener.options, State::Listen, sysctl)?;
                 listener.options.store(&option, sysctl)?;
                 if let SocketOption::BindToDevice(device) = option {
                     self.listeners.remove(listener.at, id);
@@ -616,9 +628,18 @@ fn idle_v6_only(sockets: &slotmap::SlotMap<SocketId, Entry>, id: SocketId) -> bo
 
 /// What depends on the state: an option that counts the bytes of a stream needs one, and a listener's window
 /// clamp can be changed but not taken away.
-fn fits_unconnected(option: &SocketOption, before: &SocketOptions, state: State) -> Result<(), Errno> {
+fn fits_unconnected(
+    option: &SocketOption,
+    before: &SocketOptions,
+    state: State,
+    sysctl: &Sysctls,
+) -> Result<(), Errno> {
     match option {
         SocketOption::WindowClamp(0) if state == State::Listen => Err(Errno::EINVAL),
+        SocketOption::FastOpenConnect(_) if state == State::Listen => {
+            before.clone().store(option, sysctl)?;
+            Err(Errno::EINVAL)
+        }
         SocketOption::Timestamping(bits) => Timestamping::checked(*bits)?.fits(state, before.timestamping()),
         _ => Ok(()),
     }

@@ -8,9 +8,10 @@ pub(crate) mod read;
 
 use crate::batch::TrafficClass;
 use crate::frame::DeviceId;
+use crate::listen::fast_open::enabled;
 use crate::socket::errno::Errno;
 use crate::socket::timestamping::Timestamping;
-use crate::sysctl::Sysctls;
+use crate::sysctl::{FastOpenKeys, Sysctls};
 use crate::time::Duration;
 
 pub use read::{OptionName, OptionValue};
@@ -116,6 +117,15 @@ pub enum SocketOption {
     ReceiveTimestampNanos(bool),
     /// SO_PEEK_OFF: where the next peek begins, -1 for always at the front.
     PeekOffset(i32),
+    /// TCP_FASTOPEN: how many connections may wait for the end of their handshake after their SYN has brought data;
+    /// 0 takes no data (O-15). Capped by `core.somaxconn`.
+    FastOpen(i32),
+    /// TCP_FASTOPEN_CONNECT, 0 or 1: connect() to a peer whose cookie is known waits for the first write (O-16).
+    FastOpenConnect(i32),
+    /// TCP_FASTOPEN_NO_COOKIE, 0 or 1: Fast Open without cookies, on either side (O-19).
+    FastOpenNoCookie(i32),
+    /// TCP_FASTOPEN_KEY: the keys of this listener's cookies, instead of the system's (O-19).
+    FastOpenKey(FastOpenKeys),
     /// TCP_TIMESTAMP: only repair mode, which there is not, may set it (O-23).
     TimestampClock,
 }
@@ -167,7 +177,8 @@ macro_rules! rare_flags {
 /// Bits of [`RareOptions::flags`].
 pub(crate) mod rare_flag {
     rare_flags! {
-        ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4;
+        ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4; FASTOPEN_CONNECT = 5;
+        FASTOPEN_NO_COOKIE = 6;
     }
 }
 
@@ -189,6 +200,10 @@ pub(crate) struct RareOptions {
     pub(crate) recv_timeout: Duration,
     pub(crate) send_timeout: Duration,
     pub(crate) notsent_lowat: Option<u32>,
+    /// TCP_FASTOPEN.
+    pub(crate) fast_open: u32,
+    /// TCP_FASTOPEN_KEY; without keys the system's are used.
+    pub(crate) fast_open_keys: FastOpenKeys,
 }
 
 impl Default for RareOptions {
@@ -208,6 +223,8 @@ impl Default for RareOptions {
             recv_timeout: Duration::ZERO,
             send_timeout: Duration::ZERO,
             notsent_lowat: None,
+            fast_open: 0,
+            fast_open_keys: FastOpenKeys::default(),
         }
     }
 }
@@ -355,6 +372,20 @@ impl SocketOptions {
             ReceiveTimestamp(on) => self.set_receive_stamp(on, false),
             ReceiveTimestampNanos(on) => self.set_receive_stamp(on, true),
             PeekOffset(offset) => self.rare_mut().peek_offset = offset,
+            FastOpen(most) => {
+                let most = in_range(most as u32, 0, i32::MAX as u32)?;
+                let limit = sysctl.core_somaxconn;
+                self.rare_mut().fast_open = most.min(limit);
+            }
+            FastOpenConnect(value) => {
+                let on = switch(value)?;
+                if sysctl.tcp_fastopen & enabled::CLIENT == 0 {
+                    return Err(Errno::EOPNOTSUPP);
+                }
+                self.put_rare(rare_flag::FASTOPEN_CONNECT, on);
+            }
+            FastOpenNoCookie(value) => self.put_rare(rare_flag::FASTOPEN_NO_COOKIE, switch(value)?),
+            FastOpenKey(ref keys) => self.rare_mut().fast_open_keys = keys.clone(),
             TimestampClock => return Err(Errno::EPERM),
         }
         Ok(())
@@ -372,6 +403,7 @@ impl SocketOptions {
         let mut child = SocketOptions { defer_accept: 0, ..self.clone() };
         if let Some(rare) = &mut child.rare {
             rare.priority = 0;
+            rare.fast_open = 0;
         }
         child
     }
@@ -402,6 +434,16 @@ impl SocketOptions {
     /// TCP_SAVE_SYN.
     pub(crate) fn saves_syn(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.save_syn != 0)
+    }
+
+    /// TCP_FASTOPEN: most connections that wait for the end of their handshake.
+    pub(crate) fn fast_open_limit(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.fast_open)
+    }
+
+    /// TCP_FASTOPEN_KEY, if it was set.
+    pub(crate) fn fast_open_keys(&self) -> Option<&FastOpenKeys> {
+        self.rare.as_ref().map(|rare| &rare.fast_open_keys).filter(|keys| keys.primary().is_some())
     }
 
     /// SO_BINDTODEVICE.
