@@ -100,7 +100,7 @@ impl Connection {
         }
         cx.count(Counter::TCPSynRetrans);
         cx.count(Counter::RetransSegs);
-        self.recovery.handshake_retransmitted();
+        self.recovery.handshake_retransmitted(1);
         self.send_syn_ack(None, cx);
     }
 
@@ -158,10 +158,11 @@ impl Connection {
     }
 
     /// The ACK of the handshake has come: from now on the connection is like any other.
-    pub(crate) fn confirm(&mut self, cx: &mut Context<'_>) {
+    /// `echo` is the timestamp of ours that it echoes.
+    pub(crate) fn confirm(&mut self, echo: Option<u32>, cx: &mut Context<'_>) {
         let Some(record) = self.unconfirmed().map(|open| open.record) else { return };
         self.end_unconfirmed(false);
-        self.sample_syn_ack(&record, cx);
+        self.sample_syn_ack(&record, echo, cx);
         self.recovery.restart_timeout(cx.now);
     }
 

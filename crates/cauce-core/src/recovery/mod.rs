@@ -278,9 +278,9 @@ impl Recovery {
         self.keep(flight);
     }
 
-    /// A SYN,ACK was sent again of which there is no record.
-    pub fn handshake_retransmitted(&mut self) {
-        self.base.total_retrans = self.base.total_retrans.saturating_add(1);
+    /// A SYN,ACK of which there is no record was sent again so many times.
+    pub fn handshake_retransmitted(&mut self, times: u8) {
+        self.base.total_retrans = self.base.total_retrans.saturating_add(times.into());
     }
 
     /// Starts the time-out of what is outstanding anew: until now another timer stood for it.

@@ -36,7 +36,7 @@ impl Connection {
             self.snd.una = self.snd.iss() + 1;
             self.cong.rate.handshake_delivered(cx.now);
         }
-        self.confirm(cx);
+        self.confirm(segment.header.options.timestamps.map(|ts| ts.ecr), cx);
         if self.state == State::SynReceived {
             self.established(!unconfirmed, cx);
         }
@@ -68,7 +68,7 @@ impl Connection {
     }
 
     /// What a connection that its SYN has opened still expects is the ACK of a handshake: the SYN again is answered
-    /// again, another one is refused, and a reset ends it.
+    /// again, another one is refused, and a reset at exactly the next number ends it.
     pub(super) fn check_unconfirmed(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
         let flags = segment.flags();
         let opening_syn = segment.has(Flags::SYN) && self.is_opening_syn(segment.header.seq);
@@ -77,8 +77,15 @@ impl Connection {
             return Err(DropReason::DuplicateData);
         }
         self.check_unconfirmed_window(segment, cx)?;
+        if segment.has(Flags::RST) && segment.seq != self.recv.nxt() {
+            if self.may_challenge(cx) {
+                self.answer_unconfirmed(cx);
+            }
+            return Err(DropReason::InvalidRst);
+        }
         if segment.has(Flags::RST) {
-            cx.count(Counter::AttemptFails);
+            // The handshake has failed, and so has the connection: Linux counts both.
+            cx.count_by(Counter::AttemptFails, 2);
             self.end_unconfirmed(true);
             self.destroy(Some(Errno::ECONNRESET), cx);
             return Err(DropReason::Reset);

@@ -79,7 +79,6 @@ impl Stack {
         if admission == Admission::Cookie {
             return self.answer_with_cookie(id, record, &arrived, now);
         }
-        self.shared.counters.add(Counter::PassiveOpens, 1);
         match self.fast_open_verdict(id, &arrived, now) {
             Verdict::Open(cookie) => return self.open_by_syn(id, record, arrived, cookie, now),
             Verdict::Handshake(cookie) => {
@@ -283,6 +282,9 @@ impl Stack {
         if !in_window || old_timestamp {
             return self.refuse_half_open(index, &arrived, old_timestamp, now);
         }
+        if header.flags.contains(Flags::RST) && offset != 0 {
+            return self.challenge_half_open(index, now);
+        }
         if header.flags.intersects(Flags::RST | Flags::SYN) {
             self.shared.counters.add(Counter::AttemptFails, 1);
             self.shared.counters.add(Counter::EmbryonicRsts, 1);
@@ -365,12 +367,10 @@ impl Stack {
     }
 
     fn repeat_syn_ack(&mut self, index: u32, now: Instant) {
-        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
-        let Some(record) = self.syn_queue.get_mut(index) else { return };
-        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
-            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+        if !self.may_answer_half_open(index, Counter::TCPACKSkippedSynRecv, now) {
             return;
         }
+        let Some(record) = self.syn_queue.get_mut(index) else { return };
         record.retransmits = record.retransmits.saturating_add(1);
         let record = *record;
         self.shared.counters.add(Counter::TCPSynRetrans, 1);
@@ -387,14 +387,41 @@ impl Stack {
         if arrived.has(Flags::RST) {
             return;
         }
-        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
-        let Some(record) = self.syn_queue.get_mut(index) else { return };
-        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
-            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+        if self.may_answer_half_open(index, Counter::TCPACKSkippedSynRecv, now) {
+            self.acknowledge_half_open(index, now);
+        }
+    }
+
+    /// A reset within the window and not at its start proves nothing: the peer is asked (RFC 5961 3.2).
+    fn challenge_half_open(&mut self, index: u32, now: Instant) {
+        self.shared.trace.dropped(now, DropReason::InvalidRst);
+        if !self.may_answer_half_open(index, Counter::TCPACKSkippedChallenge, now) {
             return;
         }
-        let record = *record;
-        let ack = record.acknowledgement(self.record_ttl(&record), now);
+        let shared = &mut self.shared;
+        let limit = shared.sysctl.tcp_challenge_ack_limit;
+        if shared.challenges.allow(now, limit, &mut *shared.rng) {
+            shared.counters.add(Counter::TCPChallengeACK, 1);
+            self.acknowledge_half_open(index, now);
+        } else {
+            shared.counters.add(Counter::TCPACKSkippedChallenge, 1);
+        }
+    }
+
+    /// True unless such an answer has left for this record not long ago (S-67); then `skipped` is counted.
+    fn may_answer_half_open(&mut self, index: u32, skipped: Counter, now: Instant) -> bool {
+        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
+        let Some(record) = self.syn_queue.get_mut(index) else { return false };
+        let allowed = allow_invalid_ack(&mut record.last_oow_ack, now, gap, false);
+        if !allowed {
+            self.shared.counters.add(skipped, 1);
+        }
+        allowed
+    }
+
+    fn acknowledge_half_open(&mut self, index: u32, now: Instant) {
+        let Some(record) = self.syn_queue.get(index) else { return };
+        let ack = record.acknowledgement(self.record_ttl(record), now);
         self.queue_reply(build_segment(&ack));
     }
 
@@ -444,6 +471,7 @@ impl Stack {
             }
             Entry::Connection(Box::new(conn))
         });
+        self.shared.counters.add(Counter::PassiveOpens, 1);
         self.ports.insert(key.local_port, hold.binding(key.local));
         self.insert_flow(&key, FlowRef::Socket(id));
         id
