@@ -68,22 +68,22 @@ impl Stack {
         }
     }
 
-    /// The listener's own keys, or the setting's, or a random one that lasts as long as the stack.
-    fn fast_open_keys(&mut self, id: SocketId) -> FastOpenKeys {
+    /// The listener's own keys, or the setting's.
+    fn fast_open_keys(&self, id: SocketId) -> FastOpenKeys {
         let own = match self.sockets.get(id) {
-            Some(Entry::Listener(listener)) => listener.options.fast_open_keys().cloned(),
+            Some(Entry::Listener(listener)) => listener.options.fast_open_keys(),
             _ => None,
         };
-        let setting = &self.shared.sysctl.tcp_fastopen_key;
-        match own {
-            Some(keys) => keys,
-            None if setting.primary().is_some() => setting.clone(),
-            None => {
-                let rng = &mut self.shared.rng;
-                let mut word = || rng.next_u64() as u32;
-                let key = *self.fast_open_key.get_or_insert_with(|| [word(), word(), word(), word()]);
-                FastOpenKeys::new(key, None)
-            }
+        own.unwrap_or(&self.shared.sysctl.tcp_fastopen_key).clone()
+    }
+
+    /// The first socket that may take data from SYNs makes a key, if the setting has none (S-19).
+    pub(super) fn make_fast_open_key(&mut self) {
+        let shared = &mut self.shared;
+        if shared.sysctl.tcp_fastopen_key.primary().is_none() {
+            let mut word = || shared.rng.next_u64() as u32;
+            let key = [word(), word(), word(), word()];
+            shared.sysctl.tcp_fastopen_key = FastOpenKeys::new(key, None);
         }
     }
 
@@ -129,6 +129,7 @@ impl Stack {
         {
             let backlog = listener.accept.backlog();
             listener.options.rare_mut().fast_open = backlog;
+            self.make_fast_open_key();
         }
     }
 

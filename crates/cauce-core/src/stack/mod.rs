@@ -95,8 +95,6 @@ pub struct Stack {
     time_wait: time_wait::TimeWaits,
     isn: IsnGenerator,
     cookies: SynCookies,
-    /// The key of Fast Open cookies while the setting has none; made when it is first needed.
-    fast_open_key: Option<[u32; 4]>,
     interfaces: Interfaces,
     fragments: fragments::Fragments,
     neighbours: neighbours::Neighbours,
@@ -207,7 +205,6 @@ impl Stack {
             ports,
             isn,
             cookies,
-            fast_open_key: None,
             time_wait: time_wait::TimeWaits::default(),
             fragments: fragments::Fragments::default(),
             neighbours: neighbours::Neighbours::default(),

@@ -534,6 +534,15 @@ impl Stack {
         now: Instant,
         option: SocketOption,
     ) -> Result<(), Errno> {
+        let opens = matches!(option, SocketOption::FastOpen(_));
+        let result = self.store_option(id, now, option);
+        if opens && result.is_ok() {
+            self.make_fast_open_key();
+        }
+        result
+    }
+
+    fn store_option(&mut self, id: SocketId, now: Instant, option: SocketOption) -> Result<(), Errno> {
         let sysctl = &self.shared.sysctl;
         match self.sockets.get_mut(id) {
             Some(Entry::Idle(idle)) => {

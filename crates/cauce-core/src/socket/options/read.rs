@@ -90,7 +90,7 @@ names! {
     FastOpen "TCP_FASTOPEN: most connections that wait for the end of their handshake.";
     FastOpenConnect "TCP_FASTOPEN_CONNECT.";
     FastOpenNoCookie "TCP_FASTOPEN_NO_COOKIE.";
-    FastOpenKey "TCP_FASTOPEN_KEY: the listener's keys, or the system's.";
+    FastOpenKey "TCP_FASTOPEN_KEY: the listener's own keys; nothing when it uses the system's.";
     Congestion "TCP_CONGESTION: the algorithm's name.";
 }
 
@@ -207,11 +207,7 @@ impl SocketOptions {
             N::FastOpen => int(rare.fast_open),
             N::FastOpenConnect => switch(self.has_rare(rare_flag::FASTOPEN_CONNECT)),
             N::FastOpenNoCookie => switch(self.has_rare(rare_flag::FASTOPEN_NO_COOKIE)),
-            N::FastOpenKey => {
-                let own = &rare.fast_open_keys;
-                let keys = if own.primary().is_some() { own } else { &sysctl.tcp_fastopen_key };
-                OptionValue::Bytes(keys.to_bytes())
-            }
+            N::FastOpenKey => OptionValue::Bytes(rare.fast_open_keys.to_bytes()),
             N::Error | N::SavedSyn | N::BindToDevice | N::Congestion => return Err(Errno::ENOPROTOOPT),
         })
     }
