@@ -4,13 +4,13 @@ use crate::handle::Handle;
 use crate::listener::TcpListener;
 use crate::netstack::Netstack;
 use crate::stream::TcpStream;
+use crate::waiters::Direction;
 use cauce_core::socket::Family;
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::SocketOption;
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::AsyncWriteExt;
 
 /// A socket whose options are set before it connects or listens, as `tokio::net::TcpSocket`.
 ///
@@ -133,8 +133,12 @@ impl TcpSocket {
             Err(Errno::EINPROGRESS) => Ok(0),
             result => result,
         })?;
-        let mut stream = TcpStream::finish_connect(self.handle, addr).await?;
-        stream.write_all(&data[taken..]).await?;
+        let stream = TcpStream::finish_connect(self.handle, addr).await?;
+        let mut rest = &data[taken..];
+        while !rest.is_empty() {
+            let sent = stream.handle.wait(Direction::Write, |socket, now| socket.send(now, rest)).await?;
+            rest = &rest[sent..];
+        }
         Ok(stream)
     }
 
