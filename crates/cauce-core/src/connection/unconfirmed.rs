@@ -5,7 +5,7 @@
 //! handshake is over, and a reset is believed at once. The listener counts it until then.
 
 use super::state::State;
-use super::{Connection, Setup, flag, pending};
+use super::{Connection, Setup, env_of, flag, pending};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::listen::syn_queue::HalfOpen;
@@ -64,11 +64,6 @@ impl Connection {
             State::SynReceived => self.is_unconfirmed(),
             _ => true,
         }
-    }
-
-    /// A shutdown of sending waits for the end of the handshake; a close does not (Linux).
-    pub(super) fn defers_shutdown(&self) -> bool {
-        self.is_unconfirmed() && !self.has(flag::ORPHAN)
     }
 
     /// True for the number of the SYN that has opened this connection.
@@ -135,6 +130,11 @@ impl Connection {
         self.unconfirmed().map(|open| open.deadline)
     }
 
+    /// How often the SYN,ACK has been sent again for want of an answer.
+    pub(crate) fn syn_ack_timeouts(&self) -> u8 {
+        self.unconfirmed().map_or(0, |open| open.record.timeouts)
+    }
+
     /// The SYN,ACK is sent again, or so many have been in vain that the connection is given up. From the second time
     /// on the path is known to lose, and what was sent under the first window is lost, too (RFC 5681 3.1).
     pub(super) fn on_syn_ack_deadline(&mut self, cx: &mut Context<'_>) {
@@ -151,8 +151,9 @@ impl Connection {
         let wait = (0..timeouts).fold(INITIAL_RTO, |wait, _| (wait * 2).min(cx.sysctl.rto_max()));
         open.deadline = cx.now + wait;
         if timeouts == 2 {
-            self.resend_all(cx);
-            self.cong.set_initial_window(1);
+            let state = self.sender_state();
+            let env = &mut env_of(&self.path, &self.options, cx);
+            self.recovery.handshake_lost(&state, env, &mut self.cong);
         }
         self.send_syn_ack_again(cx);
     }
@@ -163,7 +164,8 @@ impl Connection {
         let Some(record) = self.unconfirmed().map(|open| open.record) else { return };
         self.end_unconfirmed(false);
         self.sample_syn_ack(&record, echo, cx);
-        self.recovery.restart_timeout(cx.now);
+        let state = self.sender_state();
+        self.recovery.handshake_over(&state, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
     }
 
     /// The handshake is over, or has failed: the listener is to be told. A reset weighs more there when the

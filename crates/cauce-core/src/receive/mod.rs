@@ -111,6 +111,8 @@ const FIN_RECEIVED: u8 = 8;
 const USER_STOPPED: u8 = 16;
 /// What arrived last found no memory: the next acknowledgement closes the window.
 const NO_MEMORY: u8 = 32;
+/// What arrives is the text of the SYN.
+const SYN_TEXT: u8 = 64;
 
 impl Receiver {
     /// A receiver whose peer's SYN stood at offset `irs`: the next byte expected is the one after it.

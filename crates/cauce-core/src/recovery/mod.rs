@@ -47,7 +47,6 @@ use alloc::boxed::Box;
 use crate::congestion::rate_sample::TxStamp;
 use crate::counters::Counter;
 use crate::send::retransmit_queue::{Control, Marks, SentRecord};
-use crate::time::Instant;
 
 pub use interface::{
     AckInput, AckSummary, Env, RecoveryTimer, Retransmit, SenderState, Settings, TimerAction,
@@ -283,12 +282,25 @@ impl Recovery {
         self.base.total_retrans = self.base.total_retrans.saturating_add(times.into());
     }
 
-    /// Starts the time-out of what is outstanding anew: until now another timer stood for it.
-    pub fn restart_timeout(&mut self, now: Instant) {
-        if let Some(fl) = self.flight.as_deref_mut() {
-            fl.pending = None;
-            timers::rearm_rto(&self.base, fl, now);
+    /// The SYN,ACK of a connection that carries data already was in vain twice: what has left since is lost as by a
+    /// time-out, and so is the window.
+    pub fn handshake_lost<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
+        let mut flight = self.flight.take().unwrap_or_default();
+        Pass::for_timer(state, &mut self.base, &mut flight, cc, env).enter_loss();
+        self.keep(flight);
+    }
+
+    /// The handshake of such a connection is over: until now the timer of its SYN,ACK stood for the time-out.
+    pub fn handshake_over<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
+        let Some(mut flight) = self.flight.take() else { return };
+        if flight.queue.is_empty() {
+            // Nothing is left to be repaired.
+            flight.undo_marker = 0;
+            Pass::for_timer(state, &mut self.base, &mut flight, cc, env).set_phase(Phase::Open);
         }
+        flight.pending = None;
+        timers::rearm_rto(&self.base, &mut flight, env.now);
+        self.keep(flight);
     }
 
     /// Forgets everything outstanding, as when the connection ends. The estimators stay.

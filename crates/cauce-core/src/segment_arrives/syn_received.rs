@@ -57,6 +57,7 @@ impl Connection {
         self.stats.segs_in = self.stats.segs_in.wrapping_add(u32::from(segment.segments));
         segment.seq = self.recv.nxt();
         segment.header.flags = segment.header.flags - Flags::SYN;
+        self.recv.begin_syn_text();
         if segment.len > 0 {
             self.stats.data_segs_in = self.stats.data_segs_in.wrapping_add(u32::from(segment.segments));
             self.rare_mut().syn_data_acked = true;

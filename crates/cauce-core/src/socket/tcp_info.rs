@@ -137,7 +137,7 @@ impl TcpInfo {
         TcpInfo {
             state: conn.state,
             ca_state: conn.recovery.phase(),
-            retransmits: conn.recovery.retransmits(),
+            retransmits: conn.recovery.retransmits().max(conn.syn_ack_timeouts()),
             probes: conn.keepalive_probes.max(conn.window_probes),
             backoff: conn.recovery.backoff().max(conn.persist_backoff),
             options: u8::from(agreed.timestamps)
