@@ -42,11 +42,13 @@ pub enum Situation {
     ChallengeAck,
     /// A delivery of which the peer told that it was marked (ECN).
     MarkedDelivery,
+    /// A connection that its SYN has opened (Fast Open).
+    FastOpen,
 }
 
 impl Situation {
     /// All situations; the first six are those that every large run has to reach in 1 % of its worlds.
-    pub const ALL: [Situation; 16] = [
+    pub const ALL: [Situation; 17] = [
         Situation::Rto,
         Situation::FastRetransmit,
         Situation::TailLossProbe,
@@ -63,6 +65,7 @@ impl Situation {
         Situation::BadChecksum,
         Situation::ChallengeAck,
         Situation::MarkedDelivery,
+        Situation::FastOpen,
     ];
 
     /// Those that every large run has to reach in 1 % of its worlds.
@@ -95,6 +98,7 @@ impl Situation {
             Situation::BadChecksum => &[Counter::InCsumErrors],
             Situation::ChallengeAck => &[Counter::TCPChallengeACK],
             Situation::MarkedDelivery => &[Counter::TCPDeliveredCE],
+            Situation::FastOpen => &[Counter::TCPFastOpenPassive],
         }
     }
 
@@ -117,6 +121,7 @@ impl Situation {
             Situation::BadChecksum => "bad checksum",
             Situation::ChallengeAck => "challenge ACK",
             Situation::MarkedDelivery => "marked delivery",
+            Situation::FastOpen => "Fast Open",
         }
     }
 }

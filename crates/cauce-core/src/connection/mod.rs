@@ -9,6 +9,7 @@ mod arrivals;
 pub mod closing;
 pub(crate) mod ecn;
 pub mod ending;
+pub mod fast_open;
 pub mod keepalive;
 pub mod negotiated;
 pub(crate) mod notices;
@@ -21,6 +22,7 @@ pub mod stats;
 pub mod timeouts;
 pub mod timers;
 pub mod timestamps;
+pub(crate) mod unconfirmed;
 pub(crate) mod urgent;
 pub mod user_calls;
 
@@ -353,8 +355,19 @@ impl Connection {
 
     /// Segments sent under a larger MSS do not fit any more: they are lost, though not by congestion.
     pub(crate) fn resend_oversized(&mut self, cx: &mut Context<'_>) {
+        if self.has_data_in_syn() {
+            // SYN and data left in one segment, which is lost as a whole.
+            return self.resend_all(cx);
+        }
         let (new, state) = (u32::from(self.mss), self.sender_state());
         self.recovery.mtu_reduced(new, &state, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
+        self.want(pending::OUTPUT);
+    }
+
+    /// All that is outstanding is lost, though not by congestion.
+    pub(crate) fn resend_all(&mut self, cx: &mut Context<'_>) {
+        let state = self.sender_state();
+        self.recovery.all_lost(&state, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
         self.want(pending::OUTPUT);
     }
 
@@ -394,6 +407,7 @@ impl Connection {
         if self.error.is_none() {
             self.error = error;
         }
+        self.end_unconfirmed(false);
         self.transition(Event::Reset, cx);
         self.state = State::Closed;
         self.count_established(cx);

@@ -89,6 +89,19 @@ impl Connection {
         echo: Option<u32>,
         cx: &mut Context<'_>,
     ) -> Connection {
+        let mut conn = Connection::from_record(setup, record, cx);
+        conn.sample_syn_ack(record, echo, cx);
+        conn.recovery.handshake_retransmitted(record.retransmits);
+        // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
+        let late = conn.negotiated.timestamps && echo == Some(conn.ts.now(record.first_sent));
+        if record.retransmits > 1 && record.timeouts > 0 && !late {
+            conn.cong.set_initial_window(1);
+        }
+        conn
+    }
+
+    /// A connection in SYN-RECEIVED with everything that its two SYNs have agreed upon.
+    pub(crate) fn from_record(setup: Setup, record: &HalfOpen, cx: &mut Context<'_>) -> Connection {
         let scaling = record.flags.contains(HalfOpenFlags::WINDOW_SCALE);
         let timestamps = record.flags.contains(HalfOpenFlags::TIMESTAMPS);
         let negotiated = Negotiated {
@@ -113,20 +126,16 @@ impl Connection {
         conn.adopt_ecn(record, cx.sysctl);
         conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);
-        conn.sample_syn_ack(record, cx);
-        // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
-        let late = timestamps && echo == Some(conn.ts.now(record.first_sent));
-        if record.retransmits > 1 && record.timeouts > 0 && !late {
-            conn.cong.set_initial_window(1);
-        }
         conn
     }
 
-    /// The SYN,ACK left before the connection existed; its acknowledgement is the first RTT sample, unless
-    /// it had to be repeated (Karn).
-    fn sample_syn_ack(&mut self, record: &HalfOpen, cx: &mut Context<'_>) {
-        let rtt = cx.now.micros_since(record.first_sent).clamp(1, u64::from(u32::MAX)) as u32;
-        let sample = (record.retransmits == 0).then_some(rtt);
+    /// The SYN,ACK left before the connection existed; its acknowledgement is the first RTT sample. If it had to be
+    /// repeated, only `echo` tells which one was acknowledged (Karn, RFC 7323 4).
+    pub(crate) fn sample_syn_ack(&mut self, record: &HalfOpen, echo: Option<u32>, cx: &mut Context<'_>) {
+        let since_first = cx.now.micros_since(record.first_sent).clamp(1, u64::from(u32::MAX)) as u32;
+        let echo = echo.filter(|echo| self.negotiated.timestamps && *echo != 0);
+        let by_echo = echo.map(|echo| self.ts.now(cx.now).wrapping_sub(echo).max(1).saturating_mul(1000));
+        let sample = if record.retransmits == 0 { Some(since_first) } else { by_echo };
         let nxt = self.snd.nxt;
         let env = self.env(cx);
         self.recovery.on_established(sample, nxt, nxt, &env);

@@ -1,10 +1,12 @@
 //! What few connections have, in a box that exists only for those: urgent data of the peer, an error queue,
-//! notices that writes still owe, the peer's SYN, arrival times, ECN.
+//! notices that writes still owe, the peer's SYN, arrival times, ECN, Fast Open.
 
 use super::Connection;
 use super::arrivals::Arrivals;
 use super::ecn::Ecn;
+use super::fast_open::Opening;
 use super::notices::Notices;
+use super::unconfirmed::{Confirmed, Unconfirmed};
 use super::urgent::PeerUrgent;
 use crate::socket::error_queue::ErrorQueue;
 use alloc::boxed::Box;
@@ -22,6 +24,14 @@ pub(crate) struct Rare {
     pub(crate) arrivals: Arrivals,
     /// Explicit congestion notification, where it is used or marks have arrived.
     pub(crate) ecn: Option<Box<Ecn>>,
+    /// Fast Open of an active connection.
+    pub(crate) opening: Option<Box<Opening>>,
+    /// The SYN carried data, and has been acknowledged with it (Fast Open).
+    pub(crate) syn_data_acked: bool,
+    /// The open handshake of a passive connection that its SYN has opened.
+    pub(crate) unconfirmed: Option<Box<Unconfirmed>>,
+    /// How that handshake has ended, until the listener knows.
+    pub(crate) confirmed: Option<Confirmed>,
 }
 
 impl Rare {
@@ -33,6 +43,10 @@ impl Rare {
             && self.saved_syn.is_none()
             && self.arrivals.is_unused()
             && self.ecn.is_none()
+            && self.opening.is_none()
+            && !self.syn_data_acked
+            && self.unconfirmed.is_none()
+            && self.confirmed.is_none()
     }
 }
 

@@ -25,7 +25,10 @@ impl Connection {
                 next = (at, kind);
             }
         };
-        if let Some((at, timer)) = self.recovery.deadline() {
+        if let Some(at) = self.syn_ack_deadline() {
+            // Nothing else is sent again before the handshake is over.
+            consider(at, TimerKind::SynAck);
+        } else if let Some((at, timer)) = self.recovery.deadline() {
             consider(at, kind_of(timer));
         }
         for at in [self.recv.delayed_ack_deadline(), self.recv.held_ack_deadline()].into_iter().flatten() {
@@ -71,6 +74,7 @@ impl Connection {
                 TimerKind::Retransmit => self.on_recovery_timer(RecoveryTimer::Rto, cx),
                 TimerKind::TailLossProbe => self.on_recovery_timer(RecoveryTimer::Tlp, cx),
                 TimerKind::Reordering => self.on_recovery_timer(RecoveryTimer::Reo, cx),
+                TimerKind::SynAck => self.on_syn_ack_deadline(cx),
                 TimerKind::Persist => self.on_persist_deadline(cx),
                 TimerKind::DelayedAck => {
                     if self.recv.ack_timeout(&self.path_times(cx), cx) {
@@ -89,9 +93,12 @@ impl Connection {
     }
 
     fn on_recovery_timer(&mut self, timer: RecoveryTimer, cx: &mut Context<'_>) {
-        if timer == RecoveryTimer::Rto && self.retries_are_over(cx) {
-            self.give_up(cx);
-            return;
+        if timer == RecoveryTimer::Rto {
+            let last = self.retries_are_over(cx);
+            self.suspect_black_hole(last, cx);
+            if last {
+                return self.give_up(cx);
+            }
         }
         if timer == RecoveryTimer::Rto && self.asks_for_help(cx) {
             cx.count(Counter::TCPRouteRefresh);
@@ -165,7 +172,7 @@ impl Connection {
     }
 
     /// The connection is given up without a word to the peer: ETIMEDOUT, or the last soft error.
-    fn give_up(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn give_up(&mut self, cx: &mut Context<'_>) {
         cx.count(Counter::TCPAbortOnTimeout);
         if matches!(self.state, State::SynSent | State::SynReceived) {
             cx.count(Counter::AttemptFails);

@@ -111,6 +111,8 @@ const FIN_RECEIVED: u8 = 8;
 const USER_STOPPED: u8 = 16;
 /// What arrived last found no memory: the next acknowledgement closes the window.
 const NO_MEMORY: u8 = 32;
+/// What arrives is the text of the SYN.
+const SYN_TEXT: u8 = 64;
 
 impl Receiver {
     /// A receiver whose peer's SYN stood at offset `irs`: the next byte expected is the one after it.
@@ -177,6 +179,11 @@ impl Receiver {
     /// True while data, or a FIN, waits beyond a gap.
     pub fn has_gap(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| !rare.reassembly.is_empty())
+    }
+
+    /// Nothing has arrived beyond a gap but a FIN.
+    pub fn lacks_all_but_fin(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.reassembly.is_only_fin())
     }
 
     /// The receive buffer in bytes, as `SO_RCVBUF` reads it.

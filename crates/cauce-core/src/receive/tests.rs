@@ -67,6 +67,8 @@ impl Rig {
             trace: &mut trace,
             replies: &mut VecDeque::new(),
             challenges: &mut ChallengeAcks::default(),
+            destinations: &mut Default::default(),
+            black_hole: &mut Default::default(),
         };
         let rx = Receiver::new(IRS, &config, &cx);
         let path = PathTimes { srtt_us: 0, rto_us: 1_000_000, rto_min_us: 200_000 };
@@ -83,6 +85,8 @@ impl Rig {
             trace: &mut self.trace,
             replies: &mut VecDeque::new(),
             challenges: &mut ChallengeAcks::default(),
+            destinations: &mut Default::default(),
+            black_hole: &mut Default::default(),
         };
         call(&mut self.rx, &self.path, &mut cx)
     }

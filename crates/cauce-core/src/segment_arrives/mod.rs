@@ -103,13 +103,16 @@ impl Connection {
             self.fast_path(segment, cx);
             return Ok(());
         }
+        if self.is_unconfirmed() {
+            self.check_unconfirmed(&segment, cx)?;
+        }
         self.check_sequence(&segment, cx)?;
         self.check_reset(&segment, cx)?;
         self.check_syn(&segment, cx)?;
         if !segment.has(Flags::ACK) {
             return Err(DropReason::NoAckFlag);
         }
-        if self.state == State::SynReceived {
+        if self.state == State::SynReceived || self.is_unconfirmed() {
             self.check_handshake_ack(&segment, cx)?;
         }
         self.count_mark(&segment);

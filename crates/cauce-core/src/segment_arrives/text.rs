@@ -14,6 +14,13 @@ use cauce_wire::Flags;
 impl Connection {
     /// Takes text and FIN as far as the window allows, in order or not.
     pub(super) fn take_text(&mut self, segment: Segment, cx: &mut Context<'_>) -> Step {
+        if segment.has(Flags::SYN) {
+            // The SYN,ACK that ends a simultaneous open repeats the peer's SYN: answered as what arrives twice (Linux).
+            cx.count(Counter::DelayedACKLost);
+            self.recv.duplicate(segment.seq, segment.end(), cx);
+            self.answer(cx);
+            return Ok(());
+        }
         let fin = segment.has(Flags::FIN);
         if segment.len == 0 && !fin {
             return Ok(());

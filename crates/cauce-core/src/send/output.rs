@@ -100,7 +100,7 @@ impl Connection {
     }
 
     fn may_send_data(&self) -> bool {
-        self.state.is_synchronized() && self.state != State::TimeWait
+        (self.state.is_synchronized() || self.is_unconfirmed()) && self.state != State::TimeWait
     }
 
     /// The first SYN or SYN,ACK; recovery asks for its repetitions.
@@ -110,12 +110,24 @@ impl Connection {
         }
         self.done(pending::SYN);
         let first = self.snd.nxt == self.snd.iss();
-        let segment = Outgoing::bare(self.snd.iss(), self.syn_flags(false, cx), SendReason::Handshake);
+        let start = self.snd.iss() + 1;
+        let mut segment = Outgoing::bare(self.snd.iss(), self.syn_flags(false, cx), SendReason::Handshake);
+        if first && self.has_data_in_syn() {
+            (segment.payload, segment.len) = self.write.slices(start, usize::MAX);
+        }
+        let len = segment.len as u64;
         let packet = self.build(segment, cx);
         out.push(packet);
         if first {
-            self.record_sent(self.snd.iss(), self.snd.iss() + 1, self.mss.into(), Control::SYN, cx);
-            self.snd.nxt = self.snd.iss() + 1;
+            self.record_sent(self.snd.iss(), start, self.mss.into(), Control::SYN, cx);
+            self.snd.nxt = start;
+            if len > 0 {
+                // A record of its own: the peer may acknowledge the SYN and not the data (RFC 7413).
+                self.record_sent(start, start + len, len as u32, Control::NONE, cx);
+                self.snd.nxt += len;
+                self.write.sent(self.snd.nxt);
+                cx.count(Counter::TCPOrigDataSent);
+            }
         }
     }
 
@@ -126,6 +138,10 @@ impl Connection {
 
     /// What recovery has marked lost and the congestion window lets go again.
     fn send_lost(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) {
+        if self.is_unconfirmed() {
+            // Only the SYN,ACK is sent again before the handshake is over.
+            return;
+        }
         while out.len() < turn {
             let (cwnd, edge, mss) = (self.cong.cwnd(), self.window_end(), u32::from(self.effective_mss()));
             let most = self.super_segment_goal(cx);
@@ -154,6 +170,9 @@ impl Connection {
         let segment = if offer.control.syn {
             cx.count(Counter::TCPSynRetrans);
             Outgoing::bare(offer.start, self.syn_flags(true, cx), reason)
+        } else if self.state == State::SynSent {
+            // The data of a SYN waits for its answer.
+            return false;
         } else {
             let text = offer.end - offer.start - u64::from(offer.control.fin);
             let (payload, len) = self.write.slices(offer.start, text as usize);

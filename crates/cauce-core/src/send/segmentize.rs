@@ -6,7 +6,7 @@
 use crate::addr::FlowKey;
 use crate::batch::{Gso, MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
 use crate::connection::negotiated::Negotiated;
-use crate::connection::opening::opening_window;
+use crate::connection::opening::{advertised_mss, opening_window};
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::context::Context;
@@ -95,7 +95,7 @@ impl Connection {
             self.add_ecn_option(&mut options, cx);
         }
         let mut flags = segment.flags;
-        let end = segment.seq + segment.len as u64;
+        let end = segment.seq + u64::from(syn) + segment.len as u64;
         let urgent = if syn { None } else { self.urgent_pointer(segment.seq, cx) };
         if urgent.is_some() {
             flags |= Flags::URG;
@@ -111,7 +111,7 @@ impl Connection {
             urgent: urgent.unwrap_or(0),
             options,
         };
-        let segments = segment.len.div_ceil(mss).max(1);
+        let segments = if syn { 1 } else { segment.len.div_ceil(mss).max(1) };
         let network = self.network_fields(segments, mark, cx);
         let info = SegmentInfo {
             flow: self.key,
@@ -216,12 +216,14 @@ impl Connection {
         let window = opening_window(&self.options, &self.path, mss, scaling, cx.sysctl);
         let offer = Negotiated::offer(&self.key, mss, window.scale, cx.sysctl);
         TcpOptions {
-            mss: Some(mss),
+            // The path may have become narrower since the first SYN (Linux).
+            mss: Some(mss.min(advertised_mss(&self.path, &self.options))),
             sack_permitted: offer.sack,
             window_scale: offer.window_scaling.then_some(offer.rcv_scale),
             timestamps: offer
                 .timestamps
                 .then(|| Timestamps { val: self.ts.now(cx.now), ecr: self.ts.recent() }),
+            fast_open: self.syn_fast_open(),
             ..TcpOptions::default()
         }
     }

@@ -22,7 +22,8 @@ pub struct TcpInfo {
     pub probes: u8,
     /// How often the RTO has been doubled.
     pub backoff: u8,
-    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something ECN-capable has arrived.
+    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something ECN-capable has arrived, 32 the data of the SYN was
+    /// taken (Fast Open).
     pub options: u8,
     /// Shift of the peer's windows.
     pub snd_wscale: u8,
@@ -136,6 +137,8 @@ pub struct TcpInfo {
     pub snd_wnd: u32,
     /// The window that we offer, in bytes.
     pub rcv_wnd: u32,
+    /// Why Fast Open spared no round trip: 1 no cookie, 2 data not acknowledged, 3 the SYN was sent again.
+    pub fastopen_client_fail: u8,
 }
 
 impl TcpInfo {
@@ -159,12 +162,13 @@ impl TcpInfo {
         TcpInfo {
             state: conn.state,
             ca_state: conn.recovery.phase(),
-            retransmits: conn.recovery.retransmits(),
+            retransmits: conn.recovery.retransmits().max(conn.syn_ack_timeouts()),
             probes: conn.keepalive_probes.max(conn.window_probes),
             backoff: conn.recovery.backoff().max(conn.persist_backoff),
             options: u8::from(agreed.timestamps)
                 | u8::from(agreed.sack) << 1
                 | u8::from(agreed.window_scaling) << 2
+                | u8::from(conn.syn_data_acked()) << 5
                 | ecn.map_or(0, |ecn| u8::from(ecn.mode != Mode::Off) << 3 | u8::from(ecn.seen) << 4),
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
@@ -225,6 +229,7 @@ impl TcpInfo {
             rcv_ooopack: conn.recv.out_of_order_segments(),
             snd_wnd: conn.snd.wnd,
             rcv_wnd: conn.recv.offered(),
+            fastopen_client_fail: conn.fast_open_failure() as u8,
         }
     }
 }

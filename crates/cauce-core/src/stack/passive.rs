@@ -7,28 +7,27 @@ use super::input::Arrived;
 use super::rate_limit::allow_invalid_ack;
 use super::reset::ECN_MASK;
 use super::{Entry, PortHold, Stack};
-use crate::batch::SendReason;
 use crate::congestion::{Algorithm, CongestionControl};
 use crate::connection::negotiated::{Negotiated, default_mss};
 use crate::connection::opening::{Setup, advertised_mss, opening_window};
 use crate::connection::path::Path;
 use crate::connection::state::State;
-use crate::connection::timestamps::Timestamps as Clock;
 use crate::connection::{Connection, ecn, flag};
+use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
+use crate::listen::fast_open::Verdict;
 use crate::listen::listener::Listener;
 use crate::listen::syn_cookie::{self, COOKIE_LIFE, CookieOptions};
 use crate::listen::syn_queue::{
     Admission, AdmissionLimits, HalfOpen, HalfOpenFlags, SynAckTimeout, SynAckTiming, SynQueue,
 };
-use crate::receive::InitialWindow;
 use crate::socket::{Family, SocketId};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use cauce_wire::{Ecn, Flags, Seq, TcpOptions, Timestamps};
+use cauce_wire::{Ecn, Flags, Seq};
 
 impl Stack {
     /// A segment for a listener (RFC 9293 3.10.7.2). `reopened` is the ISS that a TIME-WAIT of the same tuple
@@ -81,8 +80,14 @@ impl Stack {
         if admission == Admission::Cookie {
             return self.answer_with_cookie(id, record, &arrived, now);
         }
-        self.shared.counters.add(Counter::PassiveOpens, 1);
-        self.send_syn_ack(&record, now);
+        match self.fast_open_verdict(id, &arrived, now) {
+            Verdict::Open(cookie) => return self.open_by_syn(id, record, arrived, cookie, now),
+            Verdict::Handshake(cookie) => {
+                let mut spec = self.syn_ack_spec(&record, now);
+                spec.options.fast_open = cookie;
+                self.queue_reply(build_segment(&spec));
+            }
+        }
         let key = record.key;
         let saves =
             matches!(self.sockets.get(id), Some(Entry::Listener(listener)) if listener.options.saves_syn());
@@ -165,33 +170,17 @@ impl Stack {
     }
 
     fn syn_ack_spec(&self, record: &HalfOpen, now: Instant) -> SegmentSpec {
-        let timestamps = record
-            .flags
-            .contains(HalfOpenFlags::TIMESTAMPS)
-            .then(|| Timestamps { val: Clock::new(record.ts_offset).now(now), ecr: record.ts_recent });
-        let ttl = match self.sockets.get(record.listener) {
+        let mut spec = record.syn_ack(self.record_ttl(record), now);
+        spec.options.acc_ecn = ecn::syn_ack_option(record, &self.shared.sysctl);
+        spec
+    }
+
+    fn record_ttl(&self, record: &HalfOpen) -> u8 {
+        match self.sockets.get(record.listener) {
             Some(Entry::Listener(listener)) => {
                 listener.options.hop_limit(record.key.is_v4(), &self.shared.sysctl)
             }
             _ => 64,
-        };
-        let flags = Flags::SYN | Flags::ACK | ecn::syn_ack_ace(record);
-        SegmentSpec {
-            ack: Seq(record.irs) + 1,
-            window: InitialWindow { window: record.rcv_wnd, scale: 0, clamp: 0 }.syn_field(),
-            options: TcpOptions {
-                mss: Some(record.advertised_mss),
-                sack_permitted: record.flags.contains(HalfOpenFlags::SACK),
-                window_scale: record.flags.contains(HalfOpenFlags::WINDOW_SCALE).then_some(record.rcv_wscale),
-                timestamps,
-                acc_ecn: ecn::syn_ack_option(record, &self.shared.sysctl),
-                ..TcpOptions::default()
-            },
-            ttl,
-            tos: record.tos,
-            flow_label: record.flow_label,
-            device: record.device,
-            ..SegmentSpec::new(record.key, Seq(record.iss), flags, SendReason::Handshake)
         }
     }
 
@@ -335,6 +324,9 @@ impl Stack {
         if !in_window || old_timestamp {
             return self.refuse_half_open(index, &arrived, old_timestamp, now);
         }
+        if header.flags.contains(Flags::RST) && offset != 0 {
+            return self.challenge_half_open(index, now);
+        }
         if header.flags.intersects(Flags::RST | Flags::SYN) {
             self.shared.counters.add(Counter::AttemptFails, 1);
             self.shared.counters.add(Counter::EmbryonicRsts, 1);
@@ -417,12 +409,10 @@ impl Stack {
     }
 
     fn repeat_syn_ack(&mut self, index: u32, now: Instant) {
-        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
-        let Some(record) = self.syn_queue.get_mut(index) else { return };
-        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
-            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+        if !self.may_answer_half_open(index, Counter::TCPACKSkippedSynRecv, now) {
             return;
         }
+        let Some(record) = self.syn_queue.get_mut(index) else { return };
         record.retransmits = record.retransmits.saturating_add(1);
         let record = *record;
         self.shared.counters.add(Counter::TCPSynRetrans, 1);
@@ -439,22 +429,41 @@ impl Stack {
         if arrived.has(Flags::RST) {
             return;
         }
-        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
-        let Some(record) = self.syn_queue.get_mut(index) else { return };
-        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
-            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+        if self.may_answer_half_open(index, Counter::TCPACKSkippedSynRecv, now) {
+            self.acknowledge_half_open(index, now);
+        }
+    }
+
+    /// A reset within the window and not at its start proves nothing: the peer is asked (RFC 5961 3.2).
+    fn challenge_half_open(&mut self, index: u32, now: Instant) {
+        self.shared.trace.dropped(now, DropReason::InvalidRst);
+        if !self.may_answer_half_open(index, Counter::TCPACKSkippedChallenge, now) {
             return;
         }
-        let record = *record;
-        let spec = self.syn_ack_spec(&record, now);
-        let ack = SegmentSpec {
-            seq: Seq(record.iss) + 1,
-            flags: Flags::ACK | ecn::challenge_ace(&record),
-            window: u16::try_from(record.rcv_wnd >> record.rcv_wscale).unwrap_or(u16::MAX),
-            options: TcpOptions { timestamps: spec.options.timestamps, ..TcpOptions::default() },
-            reason: SendReason::ChallengeAck,
-            ..spec
-        };
+        let shared = &mut self.shared;
+        let limit = shared.sysctl.tcp_challenge_ack_limit;
+        if shared.challenges.allow(now, limit, &mut *shared.rng) {
+            shared.counters.add(Counter::TCPChallengeACK, 1);
+            self.acknowledge_half_open(index, now);
+        } else {
+            shared.counters.add(Counter::TCPACKSkippedChallenge, 1);
+        }
+    }
+
+    /// True unless such an answer has left for this record not long ago (S-67); then `skipped` is counted.
+    fn may_answer_half_open(&mut self, index: u32, skipped: Counter, now: Instant) -> bool {
+        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
+        let Some(record) = self.syn_queue.get_mut(index) else { return false };
+        let allowed = allow_invalid_ack(&mut record.last_oow_ack, now, gap, false);
+        if !allowed {
+            self.shared.counters.add(skipped, 1);
+        }
+        allowed
+    }
+
+    fn acknowledge_half_open(&mut self, index: u32, now: Instant) {
+        let Some(record) = self.syn_queue.get(index) else { return };
+        let ack = record.acknowledgement(self.record_ttl(record), now);
         self.queue_reply(build_segment(&ack));
     }
 
@@ -467,31 +476,10 @@ impl Stack {
         saved_syn: Option<Bytes>,
         now: Instant,
     ) {
-        let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return };
-        let query = listener.options.route_query();
-        let path = self.interfaces.path(Some(record.key.local), record.key.remote, query);
-        let Ok((path, _)) = path else { return };
-        let algorithm = self.algorithm_of(listener);
-        let options = listener.options.inherited();
-        let v6_socket = listener.family == Family::V6;
-        let hold = PortHold { held: true, listening: false, any_addr: false, ..listener.hold };
+        let Some(setup) = self.child_setup(listener_id, &record) else { return };
         let echo = arrived.segment.header.options.timestamps.map(|ts| ts.ecr);
-        let (sockets, shared, ports) = (&mut self.sockets, &mut self.shared, &mut self.ports);
-        let id = sockets.insert_with_key(|id| {
-            let iss = (1u64 << 32) + u64::from(record.iss);
-            let ts_offset = record.ts_offset;
-            let setup =
-                Setup { id, key: record.key, path, hold, options, v6_socket, iss, ts_offset, algorithm };
-            let mut cx = shared.cx(now);
-            let mut conn = Connection::passive(setup, &record, echo, &mut cx);
-            conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
-            if saved_syn.is_some() {
-                conn.rare_mut().saved_syn = saved_syn;
-            }
-            Entry::Connection(Box::new(conn))
-        });
-        ports.insert(record.key.local_port, hold.binding(record.key.local));
-        self.insert_flow(&record.key, FlowRef::Socket(id));
+        let complete = |setup, cx: &mut Context<'_>| Connection::passive(setup, &record, echo, cx);
+        let id = self.insert_child(setup, saved_syn, now, complete);
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
             let mut cx = self.shared.cx(now);
             conn.segment_arrives(arrived.segment, &mut cx);
@@ -504,12 +492,59 @@ impl Stack {
                 return;
             }
         }
+        self.queue_child(listener_id, id, now);
+    }
+
+    /// Enters the connection that `make` makes of `setup` into the tables.
+    pub(super) fn insert_child(
+        &mut self,
+        setup: Setup,
+        saved_syn: Option<Bytes>,
+        now: Instant,
+        make: impl FnOnce(Setup, &mut Context<'_>) -> Connection,
+    ) -> SocketId {
+        let (key, hold) = (setup.key, setup.hold);
+        let (sockets, shared) = (&mut self.sockets, &mut self.shared);
+        let id = sockets.insert_with_key(|id| {
+            let mut conn = make(Setup { id, ..setup }, &mut shared.cx(now));
+            conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
+            if saved_syn.is_some() {
+                conn.rare_mut().saved_syn = saved_syn;
+            }
+            Entry::Connection(Box::new(conn))
+        });
+        self.shared.counters.add(Counter::PassiveOpens, 1);
+        self.ports.insert(key.local_port, hold.binding(key.local));
+        self.insert_flow(&key, FlowRef::Socket(id));
+        id
+    }
+
+    /// `accept` finds this child from now on.
+    pub(super) fn queue_child(&mut self, listener_id: SocketId, id: SocketId, now: Instant) {
         if let Some(Entry::Listener(listener)) = self.sockets.get_mut(listener_id) {
             let queued = listener.accept.push(id);
             debug_assert!(queued, "fullness was asked before");
         }
         self.settle(id, now);
         self.notify(listener_id);
+    }
+
+    /// What a child of this listener starts with, its id still to be set; `None` without a route back.
+    pub(super) fn child_setup(&self, listener_id: SocketId, record: &HalfOpen) -> Option<Setup> {
+        let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return None };
+        let query = listener.options.route_query();
+        let (path, _) = self.interfaces.path(Some(record.key.local), record.key.remote, query).ok()?;
+        Some(Setup {
+            id: SocketId::default(),
+            key: record.key,
+            path,
+            hold: PortHold { held: true, listening: false, any_addr: false, ..listener.hold },
+            options: listener.options.inherited(),
+            v6_socket: listener.family == Family::V6,
+            iss: (1u64 << 32) + u64::from(record.iss),
+            ts_offset: record.ts_offset,
+            algorithm: self.algorithm_of(listener),
+        })
     }
 
     /// The SYN,ACK timer of a record.

@@ -218,6 +218,25 @@ impl FastOpenKeys {
         FastOpenKeys(keys)
     }
 
+    /// Keys as TCP_FASTOPEN_KEY takes them: 16 bytes, or 32 with the older key behind. `None` for other lengths.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let word = |part: &[u8]| Some(u32::from_le_bytes(part.try_into().ok()?));
+        let key = |part: &[u8]| -> Option<[u32; 4]> {
+            let mut words = part.chunks(4).map(word);
+            Some([words.next()??, words.next()??, words.next()??, words.next()??])
+        };
+        match bytes.len() {
+            16 => Some(FastOpenKeys::new(key(bytes)?, None)),
+            32 => Some(FastOpenKeys::new(key(&bytes[..16])?, Some(key(&bytes[16..])?))),
+            _ => None,
+        }
+    }
+
+    /// The keys as TCP_FASTOPEN_KEY reads them.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flatten().flat_map(|word| word.to_le_bytes()).collect()
+    }
+
     /// The key that makes cookies, unless none has been set.
     pub fn primary(&self) -> Option<[u32; 4]> {
         self.0.first().copied()

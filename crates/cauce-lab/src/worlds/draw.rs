@@ -168,6 +168,10 @@ fn draw_sysctls(rng: &mut LabRng) -> Vec<(&'static str, &'static str)> {
             chosen.push((*name, *value));
         }
     }
+    if one_in(rng, 3) {
+        // Data in SYNs, sent and taken without cookies.
+        chosen.push(("net.ipv4.tcp_fastopen", "0x607"));
+    }
     chosen
 }
 

@@ -41,7 +41,7 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .byte(info.backoff)
         .byte(info.options)
         .byte(info.snd_wscale & 15 | info.rcv_wscale << 4)
-        .byte(0)
+        .byte(info.fastopen_client_fail << 1)
         .word(info.rto)
         .word(info.ato)
         .word(info.snd_mss)
