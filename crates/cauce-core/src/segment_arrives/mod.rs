@@ -113,8 +113,9 @@ impl Connection {
         self.check_ack(&segment, cx)?;
         self.repair_before_text(&segment, cx);
         self.check_urgent(&segment, cx);
-        self.take_text(segment, cx)?;
-        self.decide_ack(cx);
+        if !self.take_text(segment, cx)? {
+            self.decide_ack(cx);
+        }
         Ok(())
     }
 
