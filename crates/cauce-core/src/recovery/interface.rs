@@ -29,6 +29,8 @@ pub struct Settings {
     pub frto: u8,
     /// `tcp_syn_linear_timeouts`: so many SYNs go without back-off.
     pub syn_linear_timeouts: u8,
+    /// `tcp_fack`.
+    pub fack: bool,
     /// TCP_THIN_LINEAR_TIMEOUTS or `tcp_thin_linear_timeouts`.
     pub thin_linear_timeouts: bool,
 }
@@ -45,6 +47,7 @@ impl Default for Settings {
             early_retrans: 3,
             frto: 2,
             syn_linear_timeouts: 4,
+            fack: false,
             thin_linear_timeouts: false,
         }
     }
@@ -63,6 +66,7 @@ impl Settings {
             early_retrans: sysctl.tcp_early_retrans,
             frto: sysctl.tcp_frto,
             syn_linear_timeouts: sysctl.tcp_syn_linear_timeouts,
+            fack: sysctl.tcp_fack != 0,
             thin_linear_timeouts: sysctl.tcp_thin_linear_timeouts != 0,
         }
     }
