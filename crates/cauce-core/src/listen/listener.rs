@@ -4,10 +4,9 @@
 //! The handshake itself is kept in the SYN queue; this is what the user of LISTEN sees.
 
 use super::accept_queue::AcceptQueue;
-use crate::socket::Family;
 use crate::socket::options::SocketOptions;
+use crate::socket::{AlgorithmChoice, Family};
 use crate::stack::listeners::ListenAddr;
-use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
 
 /// A listening socket.
@@ -19,8 +18,8 @@ pub(crate) struct Listener {
     /// The bits that its port is held with.
     pub(crate) hold: crate::stack::PortHold,
     pub(crate) accept: AcceptQueue,
-    /// Congestion control that children inherit; `None` for the system's at that time (S-12).
-    pub(crate) algorithm: Option<AlgorithmName>,
+    /// Its congestion control, which children inherit if the user has chosen it.
+    pub(crate) algorithm: AlgorithmChoice,
     /// What a lost connection of this socket left behind, until SO_ERROR tells it.
     pub(crate) error: Option<crate::socket::errno::Errno>,
     /// When a SYN cookie was last sent, if ever: without one no ACK is taken for a cookie.

@@ -6,7 +6,7 @@ use super::{Entry, PortHold, Stack};
 use crate::connection::flag;
 use crate::connection::state::State;
 use crate::socket::errno::Errno;
-use crate::socket::{Family, Idle, SocketId};
+use crate::socket::{AlgorithmChoice, Family, Idle, SocketId};
 use crate::stack::listeners::ListenAddr;
 use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
@@ -48,12 +48,15 @@ impl Stack {
         conn.release(&mut cx);
         let (key, hold) = (conn.key, core::mem::take(&mut conn.hold));
         let family = if conn.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 };
+        let name =
+            AlgorithmName::new(conn.cong.algorithm()).unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        let algorithm = AlgorithmChoice { name, by_user: true };
         let mut idle = Idle {
             family,
             options: conn.options.clone(),
             bound: None,
             hold: PortHold::default(),
-            algorithm: AlgorithmName::new(conn.cong.algorithm()),
+            algorithm,
             error: conn.error,
         };
         if hold.held {

@@ -8,6 +8,7 @@ use crate::connection::path::Path;
 use crate::context::Context;
 use crate::frame::DeviceId;
 use crate::socket::errno::Errno;
+use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -220,6 +221,12 @@ impl Interfaces {
     pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
         match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.device(), Some(cx.now)) {
             Ok((path, _)) => {
+    /// The algorithm that the route to `to` asks for, before what the socket or the system would take.
+    pub(super) fn algorithm(&self, to: Addr, device: Option<DeviceId>) -> Option<AlgorithmName> {
+        let hop = self.routes.lookup(&to, RouteQuery { device, ..RouteQuery::default() });
+        hop.ok().and_then(|hop| hop.metrics.congctl)
+    }
+
                 let lowered = path.mtu < conn.path.mtu;
                 let mtu = path.mtu;
                 conn.path = Path { mtu: conn.path.mtu, ..path };

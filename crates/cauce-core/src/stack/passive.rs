@@ -429,7 +429,9 @@ impl Stack {
         let device = listener.options.device();
         let path = self.interfaces.path(Some(record.key.local), record.key.remote, device);
         let Ok((path, _)) = path else { return };
-        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        let own = listener.algorithm;
+        let own = if own.by_user { own.name } else { self.shared.sysctl.tcp_congestion_control };
+        let name = self.interfaces.algorithm(record.key.remote, device).unwrap_or(own);
         let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
         let options = listener.options.inherited();
         let v6_socket = listener.family == Family::V6;
