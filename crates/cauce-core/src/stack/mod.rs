@@ -40,6 +40,7 @@ pub mod path_mtu_cache;
 pub mod ports;
 mod quiet;
 pub mod rate_limit;
+pub mod recycled;
 pub mod reset;
 pub mod route;
 mod settle;
@@ -91,6 +92,7 @@ pub struct Stack {
     deadlines: Deadlines,
     syn_queue: SynQueue,
     time_wait: time_wait::TimeWaits,
+    recycled: recycled::Recycled,
     isn: IsnGenerator,
     cookies: SynCookies,
     interfaces: Interfaces,
@@ -202,6 +204,7 @@ impl Stack {
             time_wait: time_wait::TimeWaits::default(),
             fragments: fragments::Fragments::default(),
             neighbours: neighbours::Neighbours::default(),
+            recycled: recycled::Recycled::default(),
             shared: Shared {
                 sysctl,
                 counters: Counters::new(),

@@ -62,6 +62,12 @@ impl Stack {
             return self.drop_syn(now, DropReason::ListenOverflow);
         }
         let limits = AdmissionLimits {
+        let tsval = arrived.segment.header.options.timestamps.map(|ts| ts.val);
+        let recycle = sysctl.tcp_tw_recycle;
+        if recycle != 0 && tsval.is_some_and(|val| self.recycled.refuses(&arrived.key, val, recycle, now)) {
+            self.shared.counters.add(Counter::PAWSPassiveRejected, 1);
+            return self.drop_syn(now, DropReason::Paws);
+        }
             backlog: listener.accept.backlog(),
             max_syn_backlog: sysctl.tcp_max_syn_backlog,
             syncookies: sysctl.tcp_syncookies,

@@ -4,8 +4,10 @@
 //! entries of the stack's lists, and frees what is no longer needed.
 
 use super::entity::Owner;
-use super::time_wait::{Substate, TimeWaits};
-use super::{Entry, Stack};
+use super::metrics_cache::PathMetrics;
+use super::route::RouteQuery;
+use super::time_wait::Substate;
+use super::{Entry, Shared, Stack};
 use crate::connection::state::State;
 use crate::connection::{flag, pending};
 use crate::socket::SocketId;
@@ -16,8 +18,7 @@ impl Stack {
     pub(super) fn settle(&mut self, id: SocketId, now: Instant) {
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         if conn.state == State::TimeWait {
-            let until = now + TimeWaits::length(&self.shared.sysctl);
-            self.become_quiet(id, Substate::TimeWait, until, now);
+            self.become_quiet(id, Substate::TimeWait, now, now);
         } else if conn.is_waiting_orphan() {
             let until = conn.orphan_until();
             self.become_quiet(id, Substate::FinWait2, until, now);
