@@ -117,7 +117,7 @@ impl Stack {
         let (path, _) = self.interfaces.path(Some(key.local), key.remote, listener.options.device()).ok()?;
         let sysctl = &self.shared.sysctl;
         let theirs = &arrived.segment.header.options;
-        let mss = advertised_mss(&path, &listener.options);
+        let mss = advertised_mss(&path, &listener.options, sysctl);
         let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
         // The window holds whole segments, which timestamps make shorter.
         let stamped = Negotiated::offer(sysctl, mss, 0).agree(theirs, sysctl).option_space();
@@ -275,7 +275,7 @@ impl Stack {
             .interfaces
             .path(Some(arrived.key.local), arrived.key.remote, listener.options.device())
             .ok()?;
-        let mss = advertised_mss(&path, &listener.options);
+        let mss = advertised_mss(&path, &listener.options, &self.shared.sysctl);
         Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
     }
 
