@@ -5,6 +5,7 @@ use crate::counters::{Counter, Counters};
 use crate::drop_reason::DropReason;
 use crate::rng::Rng;
 use crate::stack::memory::Memory;
+use crate::stack::metrics_cache::MetricsCache;
 use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
@@ -31,6 +32,8 @@ pub struct Context<'a> {
     pub replies: &'a mut VecDeque<Transmit>,
     /// The stack-wide budget of challenge ACKs.
     pub challenges: &'a mut ChallengeAcks,
+    /// What earlier connections have learned of destinations.
+    pub destinations: &'a mut MetricsCache,
 }
 
 impl Context<'_> {

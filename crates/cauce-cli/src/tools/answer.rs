@@ -23,7 +23,7 @@ pub fn answer(stack: &mut Stack, now: Instant, request: &Request) -> Reply {
         "nstat" => return nstat(stack, request, arguments),
         "sysctl" => return sysctl(stack.sysctl_mut(), request),
         "ip" if request.json => Output::unsupported("--json of ip"),
-        "ip" => tools::ip::run(stack, &arguments),
+        "ip" => tools::ip::run(stack, now, &arguments),
         other => Output::unsupported(other),
     };
     reply(output)

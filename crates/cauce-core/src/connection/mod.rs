@@ -13,6 +13,7 @@ pub mod negotiated;
 pub(crate) mod notices;
 pub mod opening;
 pub mod options;
+mod past;
 pub mod path;
 pub(crate) mod rare;
 pub mod state;
@@ -24,9 +25,9 @@ pub(crate) mod urgent;
 pub mod user_calls;
 
 use crate::addr::FlowKey;
+use crate::congestion::{self, INFINITE_SSTHRESH};
 use crate::congestion::view::SenderView;
 use crate::congestion::window::Congestion;
-use crate::congestion::{self, INFINITE_SSTHRESH};
 use crate::context::Context;
 use crate::receive::{PathTimes, Receiver};
 use crate::recovery::{Env, Recovery, SenderState, Settings};
@@ -334,6 +335,7 @@ impl Connection {
     /// What the receiver needs to know of the path.
     pub(crate) fn path_times(&self, cx: &Context<'_>) -> PathTimes {
         PathTimes {
+            quickack: self.path.quickack,
             srtt_us: self.recovery.srtt_us(),
             rto_us: self.recovery.rto().as_micros(),
             rto_min_us: if self.path.rto_min_us != 0 {

@@ -28,6 +28,10 @@ pub struct Path {
     pub initrwnd: u16,
     /// The route's own RTO minimum in microseconds; 0 for the system's.
     pub rto_min_us: u32,
+    /// The largest window to offer at first, in bytes; 0 for the system's.
+    pub window: u32,
+    /// Acknowledge at once, never delayed.
+    pub quickack: bool,
 }
 
 impl Path {

@@ -47,7 +47,7 @@ impl Receiver {
             return AckDecision::None;
         }
         // In this order: looking at a scarce window ends the quick acknowledgements.
-        if self.two_segments_wait(cx) || self.policy.must_be_now() {
+        if self.two_segments_wait(cx) || self.policy.must_be_now() || path.quickack {
             return AckDecision::Now;
         }
         if self.has_gap() { self.hold(path, cx) } else { self.policy.delay(cx.now, path) }

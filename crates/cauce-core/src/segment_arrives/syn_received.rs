@@ -35,6 +35,7 @@ impl Connection {
         self.transition(Event::AckOfSyn, cx);
         self.stats.last_ack_recv = cx.now;
         self.sync_mss(cx);
+        self.recall_path(cx);
         if self.recovery.total_retrans() > 1 && self.recovery.may_still_undo() {
             // A handshake that lost its SYN more than once starts with one segment (RFC 5681 3.1).
             self.cong.set_initial_window(1);

@@ -188,6 +188,8 @@ impl Interfaces {
                 initcwnd: 0,
                 initrwnd: 0,
                 rto_min_us: 0,
+                window: 0,
+                quickack: false,
             };
             return Ok((path, from.unwrap_or(to)));
         }
@@ -213,20 +215,22 @@ impl Interfaces {
             initcwnd: metrics.initcwnd,
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
+            window: metrics.window,
+            quickack: metrics.quickack,
         };
         Ok((path, from.unwrap_or(hop.source)))
     }
 
-    /// Renews a connection's copy of its path after the table has changed.
-    pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
-        match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.device(), Some(cx.now)) {
-            Ok((path, _)) => {
     /// The algorithm that the route to `to` asks for, before what the socket or the system would take.
     pub(super) fn algorithm(&self, to: Addr, device: Option<DeviceId>) -> Option<AlgorithmName> {
         let hop = self.routes.lookup(&to, RouteQuery { device, ..RouteQuery::default() });
         hop.ok().and_then(|hop| hop.metrics.congctl)
     }
 
+    /// Renews a connection's copy of its path after the table has changed.
+    pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
+        match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.device(), Some(cx.now)) {
+            Ok((path, _)) => {
                 let lowered = path.mtu < conn.path.mtu;
                 let mtu = path.mtu;
                 conn.path = Path { mtu: conn.path.mtu, ..path };

@@ -121,6 +121,7 @@ struct Shared {
     trace: Trace,
     replies: VecDeque<Transmit>,
     challenges: ChallengeAcks,
+    destinations: metrics_cache::MetricsCache,
 }
 
 impl Shared {
@@ -134,6 +135,7 @@ impl Shared {
             trace: &mut self.trace,
             replies: &mut self.replies,
             challenges: &mut self.challenges,
+            destinations: &mut self.destinations,
         }
     }
 }
@@ -202,9 +204,9 @@ impl Stack {
             isn,
             cookies,
             time_wait: time_wait::TimeWaits::default(),
+            recycled: recycled::Recycled::default(),
             fragments: fragments::Fragments::default(),
             neighbours: neighbours::Neighbours::default(),
-            recycled: recycled::Recycled::default(),
             shared: Shared {
                 sysctl,
                 counters: Counters::new(),
@@ -213,6 +215,7 @@ impl Stack {
                 trace: Trace::off(),
                 replies: VecDeque::new(),
                 challenges: ChallengeAcks::default(),
+                destinations: metrics_cache::MetricsCache::default(),
             },
             sockets: SlotMap::with_key(),
             listeners: Listeners::default(),
@@ -273,6 +276,16 @@ impl Stack {
     /// Congestion controls by name; foreign ones are added here.
     pub fn registry_mut(&mut self) -> &mut Registry {
         &mut self.registry
+    }
+
+    /// What is remembered of destinations.
+    pub fn destinations(&self) -> &metrics_cache::MetricsCache {
+        &self.shared.destinations
+    }
+
+    /// The same, to forget some or all of it.
+    pub fn destinations_mut(&mut self) -> &mut metrics_cache::MetricsCache {
+        &mut self.shared.destinations
     }
 
     /// Entries of the flow table: connections, half-open ones and TIME-WAITs.

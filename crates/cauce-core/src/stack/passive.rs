@@ -53,6 +53,7 @@ impl Stack {
 
     fn syn_arrives(&mut self, id: SocketId, arrived: Arrived, reopened: Option<Seq>, now: Instant) {
         let sysctl = &self.shared.sysctl;
+        let proven = self.shared.destinations.is_proven(&arrived.key.remote, now);
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return };
         if arrived.key.local.is_multicast_or_broadcast() {
             return self.drop_syn(now, DropReason::BadDestination);
@@ -61,19 +62,19 @@ impl Stack {
             self.shared.counters.add(Counter::ListenOverflows, 1);
             return self.drop_syn(now, DropReason::ListenOverflow);
         }
-        let limits = AdmissionLimits {
         let tsval = arrived.segment.header.options.timestamps.map(|ts| ts.val);
         let recycle = sysctl.tcp_tw_recycle;
         if recycle != 0 && tsval.is_some_and(|val| self.recycled.refuses(&arrived.key, val, recycle, now)) {
             self.shared.counters.add(Counter::PAWSPassiveRejected, 1);
             return self.drop_syn(now, DropReason::Paws);
         }
+        let limits = AdmissionLimits {
             backlog: listener.accept.backlog(),
             max_syn_backlog: sysctl.tcp_max_syn_backlog,
             syncookies: sysctl.tcp_syncookies,
         };
         let full = self.syn_queue.len() as u64 >= u64::from(sysctl.max_half_open);
-        let admission = match self.syn_queue.admit(id, limits, false) {
+        let admission = match self.syn_queue.admit(id, limits, proven) {
             Admission::Queue if full => Admission::Drop,
             other => other,
         };

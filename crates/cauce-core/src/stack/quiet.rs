@@ -21,17 +21,18 @@ impl Stack {
         let key = conn.key;
         let mut cx = self.shared.cx(now);
         let record = conn.time_wait_record(substate, &cx);
+        conn.report_path(&mut cx);
         conn.end_in_time_wait(&mut cx);
         let Some(index) = self.time_wait.insert(&record, &mut cx) else {
             return self.leave_flows(id);
         };
         let hold = core::mem::take(&mut conn.hold);
         conn.clear(flag::IN_FLOWS);
-        let hash = self.flows.hash(&key);
         let until = match substate {
             Substate::FinWait2 => until,
             Substate::TimeWait => self.time_wait_begins(index, now),
         };
+        let hash = self.flows.hash(&key);
         self.flows.replace(hash, FlowRef::Socket(id), FlowRef::TimeWait(index));
         self.deadlines.set(Owner::TimeWait(index), until);
         if hold.held {
@@ -84,7 +85,6 @@ impl Stack {
         }
     }
 
-    fn time_wait_ack(&mut self, index: u32, now: Instant) {
     /// When a TIME-WAIT that begins now ends; one that is cut short leaves its timestamp behind (S-49).
     fn time_wait_begins(&mut self, index: u32, now: Instant) -> Instant {
         let sysctl = &self.shared.sysctl;
@@ -97,6 +97,7 @@ impl Stack {
         now + self.time_wait.stay(index, sysctl)
     }
 
+    fn time_wait_ack(&mut self, index: u32, now: Instant) {
         if let Some(spec) = self.time_wait.ack(index, now) {
             self.queue_reply(build_segment(&spec));
         }

@@ -25,6 +25,7 @@ impl Stack {
         } else if conn.state == State::Closed && conn.has(flag::IN_FLOWS) {
             self.leave_flows(id);
         }
+        self.learn(now);
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         if conn.state == State::Closed {
             self.deadlines.remove(Owner::Socket(id));
@@ -48,6 +49,21 @@ impl Stack {
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let (at, _) = conn.next_deadline();
         self.keep_deadline(id, at);
+    }
+
+    /// Mixes in what connections that end have reported of their destinations (S-33).
+    fn learn(&mut self, now: Instant) {
+        let Shared { destinations, sysctl, .. } = &mut self.shared;
+        let (limit, save_ssthresh) = (sysctl.max_metrics as usize, sysctl.tcp_no_ssthresh_metrics_save == 0);
+        while let Some((dst, seen)) = destinations.take_report() {
+            let routes = self.interfaces.routes();
+            let route = || {
+                routes
+                    .lookup(&dst, RouteQuery::default())
+                    .map_or_else(|_| PathMetrics::default(), |hop| hop.metrics.path)
+            };
+            destinations.update(dst, &seen, save_ssthresh, now, limit, route);
+        }
     }
 
     /// Deadlines that only moved later keep their old entry until it comes up.

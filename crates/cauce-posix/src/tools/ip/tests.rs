@@ -13,7 +13,7 @@ fn stack() -> Stack {
 }
 
 fn ask(stack: &mut Stack, line: &str) -> Output {
-    run(stack, &line.split(' ').collect::<Vec<_>>())
+    run(stack, Instant::ZERO, &line.split(' ').collect::<Vec<_>>())
 }
 
 /// The texts and statuses are those of iproute2 6.1 for the same lines.
