@@ -31,6 +31,9 @@ fn no_command_and_unknown_commands_show_what_there_is() {
         assert!(text.contains("cauce"), "{text}");
         assert!(text.contains("--help"), "{text}");
     }
+    // as a document spells it.
+    let text = failure(cauce().args(["systcl", "-p"]), 2);
+    assert!(text.contains("similar") && text.contains("'sysctl'"), "{text}");
     assert!(success(cauce().arg("--version")).starts_with("cauce "));
 }
 

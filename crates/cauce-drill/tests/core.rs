@@ -1,5 +1,5 @@
-//! Every script of ours against our stack, in virtual time; what is not yet as the kernel has it stands, with the
-//! requirement, in `expectations.toml`.
+//! Every script of ours against our stack, in virtual time, those included that no kernel can be asked about; what is
+//! not yet as the kernel has it stands, with the requirement, in `expectations.toml`.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ fn options() -> Options {
     let list = std::fs::read_to_string(home.join("expectations.toml")).expect("expectations.toml");
     Options {
         expectations: Expectations::parse(&list).expect("expectations.toml"),
-        ..Options::new(vec![home.join("scripts")], Against::Core)
+        ..Options::new(vec![home.join("scripts"), home.join("ours")], Against::Core)
     }
 }
 

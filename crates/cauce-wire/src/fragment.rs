@@ -130,6 +130,11 @@ impl Reassembler {
         }
     }
 
+    /// Changes the bounds for what arrives from now on; what is held stays as long as it was promised.
+    pub fn set_bounds(&mut self, max_bytes: usize, timeout_ms: u64) {
+        (self.max_bytes, self.timeout_ms) = (max_bytes, timeout_ms);
+    }
+
     /// Takes in `packet`, whose header is `header`, at the time `now_ms`.
     pub fn push(&mut self, header: &IpHeader, packet: &[u8], now_ms: u64) -> Reassembly {
         let Some(fragment) = header.fragment else { return Reassembly::Whole };

@@ -167,6 +167,21 @@ impl NetstackBuilder {
         self
     }
 
+    /// Starts from a whole table of settings. What [`NetstackBuilder::sysctl`] set before is forgotten.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// # let (device, _wire) = cauce::device::pipe(Default::default());
+    /// let mut settings = cauce::sysctl::Sysctls::default();
+    /// settings.tcp_keepalive_time = 120;
+    /// let builder = cauce::Netstack::builder().settings(settings);
+    /// # builder.device(device).build()?; Ok(()) }
+    /// ```
+    pub fn settings(mut self, settings: Sysctls) -> Self {
+        self.sysctls = settings;
+        self
+    }
+
     /// The name of the interface, for people.
     ///
     /// ```

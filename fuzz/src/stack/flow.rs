@@ -118,6 +118,9 @@ impl Flow {
         let shift = if flags.contains(Flags::SYN) { 0 } else { self.shift() };
         let edge = header.ack + (u32::from(header.window) << shift);
         let slack = (1u32 << self.scale) - 1;
+        // What was offered is taken back as a whole when there is no memory for it, as on Linux; and a SYN,ACK may be
+        // that of a new listener, which knows nothing of an earlier one with the same number.
+        let may_shrink = may_shrink || header.window == 0 || flags.contains(Flags::SYN);
         if let Some(before) = self.edge.filter(|_| !may_shrink) {
             let moved = edge.distance_from(before);
             assert!(moved >= -(slack as i32), "the right edge moved left by {}: {header:?}", -moved);

@@ -1,6 +1,7 @@
 //! What `drill` is told.
 
 use super::foreign::Foreign;
+use cauce_drill::against::deaf::Name;
 use cauce_drill::{Format, definition};
 use clap::ValueEnum;
 use std::collections::BTreeMap;
@@ -107,6 +108,9 @@ pub struct Args {
     /// Run only scripts whose path ends in this, from the name of a directory on; * and ? as in a shell. May repeat.
     #[arg(long, value_name = "GLOB", help_heading = "Runs")]
     pub filter: Vec<String>,
+    /// Accept what scripts write to this setting or option, and ignore it: what still passes proves nothing about it.
+    #[arg(long, value_name = "NAME", conflicts_with_all = ["record", "pcap"], help_heading = "Runs")]
+    pub deaf_to: Option<Name>,
     /// How many scripts run at a time [default: one a core].
     #[arg(long, short, value_name = "N", help_heading = "Runs")]
     pub jobs: Option<NonZero<usize>>,

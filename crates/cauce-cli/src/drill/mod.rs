@@ -65,6 +65,9 @@ fn options(args: &Args) -> anyhow::Result<Options> {
     if args.record && given.paths.len() != 1 {
         misused("--record takes one script");
     }
+    if args.deaf_to.is_some() && against == Against::Kernel {
+        misused("--deaf-to needs our stack: the kernel hears what it is told");
+    }
     let expectations = match &args.expect {
         Some(path) => expectations(path)?,
         None => Expectations::default(),
@@ -76,6 +79,7 @@ fn options(args: &Args) -> anyhow::Result<Options> {
     let live = args.verbose && jobs == 1 && args.output.is_none() && args.is_text();
     Ok(Options {
         filters: args.filter.clone(),
+        deaf_to: args.deaf_to,
         all_versions: args.all_versions(),
         overrides: given.overrides,
         definitions: given.definitions,

@@ -3,12 +3,13 @@
 mod address;
 mod queues;
 
-use crate::settings::Setting;
+use crate::settings::{self, Setting};
 use address::Address;
 use anyhow::{Context, bail};
 use cauce::device::host::{self, HostConfig, HostRoute};
 use cauce::device::wrap::pcap::{Pcap, PcapFile};
 use cauce::device::{AfPacket, AfPacketOptions, Device, SetupError, Tun, TunOptions};
+use cauce::sysctl::Profile;
 use cauce::{Cidr, Netstack};
 use queues::Queues;
 use std::fs::{self, File};
@@ -51,7 +52,14 @@ pub struct Args {
     /// Exchange no super-packets and no unfinished checksums with the kernel; do all of it here.
     #[arg(long)]
     no_offload: bool,
-    /// A setting of the stack under its Linux name, as in tcp_sack=0. May repeat.
+    /// Start with the settings of this profile; `cauce sysctl --profile NAME -a` prints them.
+    #[arg(long, value_name = "NAME", default_value_t)]
+    profile: Profile,
+    /// Read settings from this file at the start, as `sysctl -p` does: what it refuses is told, and the rest is done.
+    /// May repeat.
+    #[arg(long = "sysctl-file", value_name = "FILE")]
+    sysctl_files: Vec<PathBuf>,
+    /// A setting of the stack under its Linux name, as in tcp_sack=0, after those of files. May repeat.
     #[arg(long = "sysctl", value_name = "NAME=VALUE")]
     sysctls: Vec<Setting>,
     /// Write the packets of the device to this pcapng file.
@@ -101,9 +109,7 @@ impl Args {
         }
         builder = self.routes(&addresses).into_iter().fold(builder, |builder, to| builder.route(to, None));
         builder = self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(*gateway));
-        for Setting { name, value } in &self.sysctls {
-            builder = builder.sysctl(name, value);
-        }
+        builder = builder.settings(settings::initial(self.profile, &self.sysctl_files, &self.sysctls)?);
         Ok(Network { stack: builder.build()?, interface, addresses, capture })
     }
 

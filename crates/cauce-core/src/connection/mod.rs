@@ -25,7 +25,7 @@ pub(crate) mod urgent;
 pub mod user_calls;
 
 use crate::addr::FlowKey;
-use crate::congestion::{self, INFINITE_SSTHRESH};
+use crate::congestion;
 use crate::congestion::view::SenderView;
 use crate::congestion::window::Congestion;
 use crate::context::Context;
@@ -318,7 +318,6 @@ impl Connection {
             cwnd_limited: self.cong.is_cwnd_limited(),
             syn_sent: self.state == State::SynSent,
             established: self.state == State::Established,
-            initial_slow_start: self.cong.ssthresh() == INFINITE_SSTHRESH,
             user_timeout: None,
         }
     }

@@ -2,15 +2,23 @@
 //!
 //! The wire room says which options stood in a header; here is decided what they mean for a connection.
 
+use crate::addr::FlowKey;
 use crate::sysctl::Sysctls;
 use cauce_wire::TcpOptions;
 
-/// The MSS taken for a peer that names none (RFC 9293 3.7.1, MUST-15).
+/// The MSS taken for a peer of IPv4 that names none (RFC 9293 3.7.1, MUST-15).
 pub const DEFAULT_MSS: u16 = 536;
+/// The same with IPv6.
+const DEFAULT_MSS_V6: u16 = 1220;
 /// Header bytes that the timestamp option takes from every segment, with its padding.
 pub const TIMESTAMP_SPACE: u16 = 12;
 /// Largest window shift (RFC 7323 2.3).
 pub const MAX_WINDOW_SCALE: u8 = 14;
+
+/// The MSS taken for a peer that names none.
+pub fn default_mss(key: &FlowKey) -> u16 {
+    if key.is_v4() { DEFAULT_MSS } else { DEFAULT_MSS_V6 }
+}
 
 /// The agreement, and before it our offer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -33,14 +41,14 @@ pub struct Negotiated {
 
 impl Negotiated {
     /// What we offer in a SYN of our own.
-    pub fn offer(sysctl: &Sysctls, advertised_mss: u16, rcv_scale: u8) -> Self {
+    pub fn offer(key: &FlowKey, advertised_mss: u16, rcv_scale: u8, sysctl: &Sysctls) -> Self {
         Negotiated {
             window_scaling: sysctl.tcp_window_scaling != 0,
             timestamps: sysctl.tcp_timestamps != 0,
             sack: sysctl.tcp_sack != 0,
             rcv_scale,
             snd_scale: 0,
-            peer_mss: DEFAULT_MSS,
+            peer_mss: default_mss(key),
             advertised_mss,
         }
     }
@@ -48,10 +56,9 @@ impl Negotiated {
     /// Narrows an offer to what the peer's SYN has too.
     pub fn agree(mut self, theirs: &TcpOptions, sysctl: &Sysctls) -> Self {
         let least = sysctl.tcp_min_snd_mss.clamp(1, 65535) as u16;
-        self.peer_mss = match theirs.mss {
-            None | Some(0) => DEFAULT_MSS,
-            Some(mss) => mss.max(least),
-        };
+        if let Some(mss @ 1..) = theirs.mss {
+            self.peer_mss = mss.max(least);
+        }
         self.timestamps &= theirs.timestamps.is_some();
         self.sack &= theirs.sack_permitted;
         match theirs.window_scale {

@@ -82,7 +82,7 @@ impl Connection {
         let mss = advertised_mss(&setup.path, &setup.options, cx.sysctl);
         let scaling = cx.sysctl.tcp_window_scaling != 0;
         let window = opening_window(&setup.options, &setup.path, mss, scaling, cx.sysctl);
-        let negotiated = Negotiated::offer(cx.sysctl, mss, window.scale);
+        let negotiated = Negotiated::offer(&setup.key, mss, window.scale, cx.sysctl);
         let mut conn = Connection::build_block(setup, negotiated, 1 << 32, window, cx);
         conn.state = State::SynSent;
         conn.set(flag::ACTIVE);
@@ -116,6 +116,7 @@ impl Connection {
         let window = InitialWindow { window: record.rcv_wnd, scale: record.rcv_wscale, ..opening };
         let mut conn = Connection::build_block(setup, negotiated, irs, window, cx);
         conn.state = State::SynReceived;
+        conn.options.tos = record.tos;
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
         }

@@ -251,8 +251,6 @@ pub struct SenderState {
     pub syn_sent: bool,
     /// The connection is established: thin streams may have linear time-outs.
     pub established: bool,
-    /// ssthresh was never set: a stream in its first slow start is not thin.
-    pub initial_slow_start: bool,
     /// TCP_USER_TIMEOUT: the time-out is cut so that it does not pass it.
     pub user_timeout: Option<Duration>,
 }

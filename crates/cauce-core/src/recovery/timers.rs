@@ -102,13 +102,13 @@ impl<C: WindowControl> Pass<'_, C> {
         self.count(if self.base.sack { with_sack } else { without });
     }
 
-    /// Doubles the time-out, save for the first SYNs and for thin streams that asked for it.
+    /// Doubles the time-out, save for the first SYNs and for thin streams that asked for it. (A stream that has timed
+    /// out is in its first slow start no more, which would keep it from being thin.)
     fn back_off(&mut self, state: &SenderState) {
         self.base.backoff = self.base.backoff.saturating_add(1);
         let thin = state.established
             && self.settings.thin_linear_timeouts
             && self.fl.queue.counts.packets_out < THIN
-            && !state.initial_slow_start
             && self.base.retransmits <= THIN_RETRIES;
         if thin {
             self.base.backoff = 0;

@@ -212,7 +212,7 @@ impl Connection {
         let mss = self.negotiated.advertised_mss;
         let scaling = cx.sysctl.tcp_window_scaling != 0;
         let window = opening_window(&self.options, &self.path, mss, scaling, cx.sysctl);
-        let offer = Negotiated::offer(cx.sysctl, mss, window.scale);
+        let offer = Negotiated::offer(&self.key, mss, window.scale, cx.sysctl);
         TcpOptions {
             mss: Some(mss),
             sack_permitted: offer.sack,

@@ -35,11 +35,10 @@ impl Fragments {
             return Some(frame);
         }
         ctx.count(Counter::IpReasmReqds);
-        let settings = ctx.sysctl;
-        let reassembler = self.reassembler.get_or_insert_with(|| {
-            let bytes = usize::try_from(settings.ipfrag_high_thresh).unwrap_or(usize::MAX);
-            Reassembler::new(bytes, MAX_DATAGRAMS, u64::from(settings.ipfrag_time).saturating_mul(1000))
-        });
+        let room = usize::try_from(ctx.sysctl.ipfrag_high_thresh).unwrap_or(usize::MAX);
+        let time = u64::from(ctx.sysctl.ipfrag_time).saturating_mul(1000);
+        let reassembler = self.reassembler.get_or_insert_with(|| Reassembler::new(room, MAX_DATAGRAMS, time));
+        reassembler.set_bounds(room, time);
         let bytes = frame.to_bytes();
         let packet = bytes.get(network..).unwrap_or(&[]);
         match reassembler.push(header, packet, ctx.now.as_millis()) {
@@ -150,5 +149,23 @@ mod tests {
         world.with(|ctx| fragments.handle_timeout(ctx));
         assert_eq!(world.counters.get(Counter::IpReasmTimeout), 1);
         assert_eq!((fragments.bytes(), fragments.deadline()), (0, None));
+    }
+
+    /// `ipfrag_time` and `ipfrag_high_thresh`: how long pieces are kept, and how many bytes of them.
+    #[test]
+    fn the_settings_bound_what_waits() {
+        let (mut fragments, mut world) = (Fragments::default(), World::new());
+        for seconds in [30, 2] {
+            world.sysctl.ipfrag_time = seconds;
+            assert!(input(&mut fragments, &mut world, packet(0, true, &[1; 16])).is_none());
+            let wait = fragments.deadline().unwrap().since(world.now);
+            assert_eq!(wait.as_secs(), u64::from(seconds));
+            world.now = fragments.deadline().unwrap();
+            world.with(|ctx| fragments.handle_timeout(ctx));
+        }
+        world.sysctl.ipfrag_high_thresh = 10;
+        assert!(input(&mut fragments, &mut world, packet(0, true, &[1; 16])).is_none());
+        let failed = "the two that timed out, and the one without room";
+        assert_eq!((fragments.bytes(), world.counters.get(Counter::IpReasmFails)), (0, 3), "{failed}");
     }
 }

@@ -64,7 +64,7 @@ impl Stack {
             return self.shared.trace.dropped(now, DropReason::IcmpOutOfWindow);
         }
         let errno = match meaning(error) {
-            IcmpMeaning::PathMtu(mtu) => return self.learn_mtu(id, &key, mtu, now),
+            IcmpMeaning::PathMtu(mtu) => return self.learn_mtu_as_set(id, &key, mtu, now),
             IcmpMeaning::Ignored => return self.shared.trace.dropped(now, DropReason::IcmpIgnored),
             IcmpMeaning::Error { errno, .. } => errno,
         };
@@ -72,6 +72,16 @@ impl Stack {
         conn.report_icmp(error, errno, &quoted, &mut cx);
         conn.icmp_error(errno, &mut cx);
         self.settle(id, now);
+    }
+
+    /// A packet was too big for a link on the way; `ip_no_pmtu_disc` says how far the message is believed: with 2 not at
+    /// all, with 1 not the MTU that it names.
+    fn learn_mtu_as_set(&mut self, id: crate::socket::SocketId, key: &FlowKey, mtu: u32, now: Instant) {
+        match self.shared.sysctl.ip_no_pmtu_disc {
+            1 if key.is_v4() => self.learn_mtu(id, key, 0, now),
+            2 if key.is_v4() => self.shared.trace.dropped(now, DropReason::IcmpIgnored),
+            _ => self.learn_mtu(id, key, mtu, now),
+        }
     }
 
     /// A packet was too big for a link on the way (P-053).

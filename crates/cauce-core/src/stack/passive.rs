@@ -5,9 +5,10 @@ use super::control_segment::{SegmentSpec, build_segment};
 use super::entity::{FlowRef, Owner};
 use super::input::Arrived;
 use super::rate_limit::allow_invalid_ack;
+use super::reset::ECN_MASK;
 use super::{Entry, PortHold, Stack};
 use crate::batch::SendReason;
-use crate::connection::negotiated::Negotiated;
+use crate::connection::negotiated::{Negotiated, default_mss};
 use crate::connection::opening::{Setup, advertised_mss, opening_window};
 use crate::connection::state::State;
 use crate::connection::timestamps::Timestamps as Clock;
@@ -121,9 +122,9 @@ impl Stack {
         let mss = advertised_mss(&path, &listener.options, sysctl);
         let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
         // The window holds whole segments, which timestamps make shorter.
-        let stamped = Negotiated::offer(sysctl, mss, 0).agree(theirs, sysctl).option_space();
+        let stamped = Negotiated::offer(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
         let window = opening_window(&listener.options, &path, mss - stamped.min(mss), scaling, sysctl);
-        let agreed = Negotiated::offer(sysctl, mss, window.scale).agree(theirs, sysctl);
+        let agreed = Negotiated::offer(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
         let mut flags = HalfOpenFlags::default();
         for (on, bit) in [
             (agreed.sack, HalfOpenFlags::SACK),
@@ -151,7 +152,10 @@ impl Stack {
             device: path.device,
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
-            tos: listener.options.tos,
+            tos: match sysctl.tcp_reflect_tos {
+                0 => listener.options.tos,
+                _ => arrived.traffic_class & !ECN_MASK,
+            },
             retransmits: 0,
             timeouts: 0,
         })
@@ -192,7 +196,8 @@ impl Stack {
     /// The queue is full: the record goes into the sequence number of the answer (S-46).
     fn answer_with_cookie(&mut self, id: SocketId, mut record: HalfOpen, arrived: &Arrived, now: Instant) {
         let theirs = &arrived.segment.header.options;
-        let (iss, _) = self.cookies.encode(&record.key, record.irs, theirs.mss.unwrap_or(536), now);
+        let (iss, _) =
+            self.cookies.encode(&record.key, record.irs, theirs.mss.unwrap_or(default_mss(&record.key)), now);
         record.iss = iss;
         let mut spec = self.syn_ack_spec(&record, now);
         match &mut spec.options.timestamps {

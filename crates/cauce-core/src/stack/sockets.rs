@@ -36,7 +36,7 @@ impl Stack {
         if self.sockets.len() as u64 >= u64::from(self.shared.sysctl.max_sockets) {
             return Err(Errno::ENFILE);
         }
-        let options = SocketOptions::new(&self.shared.sysctl);
+        let options = SocketOptions::new(family, &self.shared.sysctl);
         let algorithm = AlgorithmChoice { name: self.shared.sysctl.tcp_congestion_control, by_user: false };
         let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm, error: None };
         Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
@@ -87,7 +87,8 @@ impl Stack {
             return Err(Errno::EINVAL);
         }
         let local = usable_addr(idle.family, idle.options.has(option::V6ONLY), addr)?;
-        let foreign_ok = idle.options.has(option::TRANSPARENT | option::FREEBIND);
+        let foreign_ok = idle.options.has(option::TRANSPARENT | option::FREEBIND)
+            || local.is_v4() && self.shared.sysctl.ip_nonlocal_bind != 0;
         if !local.is_unspecified() && !foreign_ok && !self.interfaces.loops_back(local) {
             return Err(Errno::EADDRNOTAVAIL);
         }

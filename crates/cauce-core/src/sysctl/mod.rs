@@ -151,6 +151,7 @@ pub struct SysctlEntry {
     pub doc: &'static str,
     read: fn(&Sysctls) -> String,
     write: fn(&mut Sysctls, &str, &SysctlEntry) -> Result<(), Refusal>,
+    copy: fn(&mut Sysctls, &Sysctls),
 }
 
 impl SysctlEntry {
@@ -343,6 +344,19 @@ impl Sysctls {
     /// Every kind of [`SysctlError`] but [`SysctlError::NotPermitted`].
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), SysctlError> {
         self.set_as(Caller::Privileged, name, text)
+    }
+
+    /// Gives one setting the value that it has in `other`; false when there is no such setting.
+    ///
+    /// ```
+    /// use cauce_core::sysctl::Sysctls;
+    /// let mut sysctls = Sysctls { tcp_sack: 0, ..Sysctls::default() };
+    /// assert!(sysctls.take("tcp_sack", &Sysctls::default()));
+    /// assert_eq!(sysctls, Sysctls::default());
+    /// ```
+    pub fn take(&mut self, name: &str, other: &Sysctls) -> bool {
+        let found = find(name);
+        found.inspect(|entry| (entry.copy)(self, other)).is_some()
     }
 
     /// As [`Sysctls::set`], for a caller who may lack the privilege to write at all.

@@ -57,6 +57,7 @@ macro_rules! sysctls {
                 doc: $doc,
                 read: |sysctls| Value::format(&sysctls.$field),
                 write: sysctls!(@write $field $($write)?),
+                copy: |to, from| to.$field.clone_from(&from.$field),
             },)+
             $($alias,)+
         ];
@@ -85,6 +86,7 @@ macro_rules! algorithm_switch {
                     Ok(())
                 }
             },
+            copy: |to, from| to.tcp_congestion_control = from.tcp_congestion_control,
         }
     };
 }

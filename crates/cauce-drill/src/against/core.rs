@@ -94,6 +94,11 @@ impl Core {
         }
     }
 
+    /// The settings of the stack.
+    pub(super) fn sysctl_mut(&mut self) -> &mut Sysctls {
+        self.stack.sysctl_mut()
+    }
+
     fn since_zero(&self) -> i64 {
         self.now.as_nanos() as i64 - self.zero.as_nanos() as i64
     }

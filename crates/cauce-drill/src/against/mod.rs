@@ -1,6 +1,7 @@
 //! What scripts can be run against.
 
 pub mod core;
+pub mod deaf;
 pub mod kernel;
 mod reader;
 mod structures;

@@ -19,6 +19,7 @@ pub use self::collect::Case;
 pub use self::formats::{Format, Printer};
 pub(crate) use self::glob::matches_end;
 pub use self::report::{Report, Summary, Verdict};
+use crate::against::deaf;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::expectations::Expectations;
 use crate::parser::{self, Given};
@@ -43,6 +44,8 @@ pub struct Options {
     pub against: Against,
     /// Globs; only scripts that one of them matches are run. None lets all run.
     pub filters: Vec<String>,
+    /// Lets our stack ignore what is written to this setting or option; see [`Deaf`](crate::against::deaf::Deaf).
+    pub deaf_to: Option<deaf::Name>,
     /// Runs every script in each version of IP that its own option lines allow.
     pub all_versions: bool,
     /// Options that override the scripts' own: names without dashes, and values.
@@ -70,6 +73,7 @@ impl Options {
             paths,
             against,
             filters: Vec::new(),
+            deaf_to: None,
             all_versions: false,
             overrides: Vec::new(),
             definitions: BTreeMap::new(),

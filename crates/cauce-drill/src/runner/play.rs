@@ -9,6 +9,7 @@ use super::capture::{Tap, unwritten};
 use super::collect::{Case, read, unreadable};
 use super::{Against, Options, Report, check_in};
 use crate::against::core::Core;
+use crate::against::deaf::{self, Deaf};
 use crate::against::kernel::Kernel;
 use crate::diagnostic::{Diagnostic, Kind, Source};
 use crate::run::{Checked, Journal, Python};
@@ -74,7 +75,10 @@ fn attempts(
         }
         let journal = if options.verbose { Journal::told_to(tell) } else { Journal::silent() };
         let play = |target: &mut dyn Target| checked.play(target, journal);
-        let (played, disturbed) = on_target(&case.path, options.against, capture, play);
+        let (played, disturbed) = match options.deaf_to {
+            Some(name) => (on_deaf_ears(checked, &case.path, name, play), false),
+            None => on_target(&case.path, options.against, capture, play),
+        };
         report.result = played.and_then(|samples| {
             report.printed = checked.judge(&samples, python)?;
             Ok(())
@@ -93,7 +97,7 @@ fn on_target<T: Send>(
     capture: Option<&PathBuf>,
     play: impl FnOnce(&mut dyn Target) -> Played<T> + Send,
 ) -> (Played<T>, bool) {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let directory = directory_of(path);
     let tapped = |target: &mut dyn Target| match capture {
         None => play(target),
         Some(file) => {
@@ -133,6 +137,24 @@ fn on_target<T: Send>(
             }
         }),
     }
+}
+
+/// The directory in which a script lies.
+fn directory_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+/// Has `play` play against a stack that is deaf to `name`, after the script has been heard once.
+fn on_deaf_ears<T>(
+    checked: &Checked,
+    path: &Path,
+    name: deaf::Name,
+    play: impl FnOnce(&mut dyn Target) -> Played<T>,
+) -> Played<T> {
+    let directory = directory_of(path).to_owned();
+    let mut hearing = Deaf::hearing(directory.clone(), name);
+    checked.play(&mut hearing, Journal::silent())?;
+    play(&mut Deaf::new(directory, name, hearing.answers()))
 }
 
 fn broken(title: String) -> Box<Diagnostic> {

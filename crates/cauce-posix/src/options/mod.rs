@@ -9,7 +9,7 @@ mod names;
 pub(crate) mod numbers;
 mod set;
 
-pub use names::option_name;
+pub use names::{option_name, option_number};
 
 use cauce_core::socket::errno::Errno;
 

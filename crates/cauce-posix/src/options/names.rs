@@ -17,6 +17,23 @@ pub fn option_name(level: i32, name: i32) -> Option<&'static str> {
     names.iter().find(|(number, _)| *number == name).map(|(_, text)| *text)
 }
 
+/// Level and number of an option by its name; the inverse of [`option_name`].
+///
+/// ```
+/// use cauce_posix::options::option_number;
+///
+/// assert_eq!(option_number("TCP_NODELAY"), Some((libc::SOL_TCP, libc::TCP_NODELAY)));
+/// assert_eq!(option_number("TCP_NOSUCH"), None);
+/// ```
+pub fn option_number(name: &str) -> Option<(i32, i32)> {
+    let levels =
+        [(libc::SOL_SOCKET, SOCKET), (libc::SOL_TCP, TCP), (libc::SOL_IP, IP), (libc::SOL_IPV6, IPV6)];
+    levels.into_iter().find_map(|(level, names)| {
+        let (number, _) = names.iter().find(|(_, known)| *known == name)?;
+        Some((level, *number))
+    })
+}
+
 const SOCKET: &[(i32, &str)] = &[
     (1, "SO_DEBUG"),
     (2, "SO_REUSEADDR"),

@@ -292,7 +292,24 @@ mod tests {
         }
     }
 
-    /// Q-35: a file of settings, with comments and lines that may fail.
+    /// Q-33, Q-34: the file of the recipe against TIME-WAIT, with its comments and blanks, is taken whole.
+    #[test]
+    fn the_recipe_is_taken_whole() {
+        const RECIPE: &str = "\t # Disminuir tiempo TIME_WAIT segundos \n\t net.ipv4.tcp_fin_timeout = 30\n\n\
+            \t # Activar Reciclar y reusar TIME_WAIT\n\t net.ipv4.tcp_tw_recycle = 1\n\t net.ipv4.tcp_tw_reuse = 1\n\
+            \t # Disminuir el KeepAlive\n\t net.ipv4.tcp_keepalive_time = 120\n\
+            \t net.ipv4.tcp_keepalive_intvl = 30\n\t net.ipv4.tcp_keepalive_probes = 3\n";
+        let mut sysctls = Sysctls::default();
+        let output = run(&mut sysctls, &["-p", "/etc/sysctl.conf"], &|_| Ok(RECIPE.to_owned()));
+        assert_eq!((output.status, output.stderr.as_str()), (0, ""));
+        let told = "net.ipv4.tcp_fin_timeout = 30\nnet.ipv4.tcp_tw_recycle = 1\nnet.ipv4.tcp_tw_reuse = 1\n\
+            net.ipv4.tcp_keepalive_time = 120\nnet.ipv4.tcp_keepalive_intvl = 30\nnet.ipv4.tcp_keepalive_probes = 3\n";
+        assert_eq!(output.stdout, told);
+        let read = ["-n", "net/ipv4/tcp_fin_timeout", "net.ipv4.tcp_tw_recycle", "net.ipv4.tcp_tw_reuse"];
+        assert_eq!(run_on(&mut sysctls, &read).stdout, "30\n1\n1\n");
+    }
+
+    /// Q-33: a file of settings, with comments and lines that may fail.
     #[test]
     fn files_are_loaded() {
         let mut sysctls = Sysctls::default();

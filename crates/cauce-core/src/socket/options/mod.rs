@@ -8,6 +8,7 @@ pub(crate) mod read;
 
 use crate::batch::TrafficClass;
 use crate::frame::DeviceId;
+use crate::socket::Family;
 use crate::socket::errno::Errno;
 use crate::socket::timestamping::Timestamping;
 use crate::sysctl::Sysctls;
@@ -221,15 +222,17 @@ const MAX_LINGER2: i32 = 120;
 
 impl SocketOptions {
     /// A fresh socket's options.
-    pub fn new(sysctl: &Sysctls) -> Self {
+    pub fn new(family: Family, sysctl: &Sysctls) -> Self {
+        let only_v6 = family == Family::V6 && sysctl.ipv6_bindv6only != 0;
+        let discover = family == Family::V6 || sysctl.ip_no_pmtu_disc == 0;
         SocketOptions {
-            flags: 0,
+            flags: if only_v6 { flag::V6ONLY } else { 0 },
             tos: 0,
             ttl: 0,
             keep_count: 0,
             syn_count: 0,
             defer_accept: 0,
-            mtu_discover: 1,
+            mtu_discover: u8::from(discover),
             keep_idle: 0,
             keep_interval: 0,
             max_segment: 0,

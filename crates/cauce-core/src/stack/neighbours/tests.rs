@@ -122,6 +122,38 @@ fn who_does_not_answer_is_reported_with_what_waited() {
     }
 }
 
+/// `neigh.default.mcast_solicit` and `neigh.default.retrans_time_ms`: how often and how fast a new neighbour is asked.
+#[test]
+fn the_settings_say_how_often_and_how_fast_is_asked() {
+    let mut world = World::new();
+    world.context.sysctl.neigh_mcast_solicit = 2;
+    world.context.sysctl.neigh_retrans_time_ms = 300;
+    assert!(world.send("10.0.0.2").is_none());
+    assert_eq!([world.time_out(), world.time_out()], [300, 300]);
+    assert_eq!(core::iter::from_fn(|| world.neighbours.poll()).count(), 2);
+    assert!(world.neighbours.poll_undelivered().is_some());
+}
+
+/// `neigh.default.base_reachable_time_ms` says when an entry is stale, `neigh.default.ucast_solicit` how often it is then
+/// asked before it goes.
+#[test]
+fn the_settings_say_when_a_neighbour_is_stale() {
+    for (base, asked) in [(30_000, 0), (1_000, 1)] {
+        let mut world = World::new();
+        world.context.sysctl.neigh_base_reachable_time_ms = base;
+        world.context.sysctl.neigh_ucast_solicit = 1;
+        world.learn_peer();
+        world.context.now += Duration::from_secs(10);
+        assert!(world.send("10.0.0.2").is_some());
+        if asked == 1 {
+            assert_eq!([world.time_out(), world.time_out()], [5000, 1000]);
+            assert!(world.neighbours.is_empty(), "asked once");
+        } else {
+            assert_eq!(world.neighbours.deadline(), None, "still reachable");
+        }
+    }
+}
+
 #[test]
 fn requests_for_our_addresses_are_answered() {
     let mut world = World::new();
@@ -234,6 +266,7 @@ fn neighbour_discovery_both_ways() {
     assert_eq!(to, messages::ALL_NODES);
 }
 
+/// `neigh.default.unres_qlen_bytes` and `neigh.default.gc_thresh3`.
 #[test]
 fn what_waits_and_what_is_remembered_is_bounded() {
     let mut world = World::new();

@@ -1,0 +1,85 @@
+//! The surface of sockets against the kernel: random sequences of options, ioctls and calls on sockets in random states,
+//! on this machine's kernel and on our stack, with the same raw peer on a TUN device driving both. Results, errors,
+//! what is written through pointers, and readiness after each step must be the same.
+//!
+//! What differs on purpose stands in [`exceptions`], each with its row. A difference prints its seed and the shortest
+//! sequence that shows it. `CAUCE_SURFACE=COUNT` sets how many sequences run (default 400), `CAUCE_SEED` the first.
+
+mod exceptions;
+mod options;
+mod peer;
+mod play;
+mod sequence;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use cauce_drill::IpMode;
+use cauce_drill::against::kernel::ready;
+use play::{Difference, Pair};
+use sequence::Sequence;
+
+/// Sequences that run without `CAUCE_SURFACE`.
+const USUAL: u64 = 400;
+/// Differences after which no more are looked for.
+const ENOUGH: usize = 12;
+
+fn number(name: &str, usual: u64) -> u64 {
+    std::env::var(name)
+        .map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Every `step`-th seed from `first` on, below `end`.
+fn run(next: &AtomicU64, end: u64, mode: IpMode, found: &Mutex<Vec<(u64, Difference)>>) {
+    let mut pair = Pair::new(mode);
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= end || found.lock().expect("no panic").len() >= ENOUGH {
+            return;
+        }
+        let sequence = Sequence::of_seed(seed, mode);
+        // The kernel runs in real time: only what it says twice counts.
+        let differs = |pair: &mut Pair, sequence: &Sequence| {
+            pair.compare(sequence).and_then(|_| pair.compare(sequence))
+        };
+        if differs(&mut pair, &sequence).is_some() {
+            let least = sequence.shrunk(|shorter| differs(&mut pair, shorter).is_some());
+            if let Some(difference) = pair.compare(&least) {
+                found.lock().expect("no panic").push((seed, difference));
+            }
+        }
+    }
+}
+
+#[test]
+fn the_kernel_says_the_same() {
+    if let Err(why) = ready() {
+        eprintln!("\n!!! NOT COMPARED with the kernel: {why}\n");
+        return;
+    }
+    let (first, count) = (number("CAUCE_SEED", 1), number("CAUCE_SURFACE", USUAL));
+    let next = AtomicU64::new(first);
+    let found = Mutex::new(Vec::new());
+    thread::scope(|scope| {
+        for mode in [IpMode::V4, IpMode::V6, IpMode::Mapped, IpMode::V4] {
+            let (next, found) = (&next, &found);
+            // Each thread moves into a network namespace of its own.
+            scope.spawn(move || run(next, first + count, mode, found));
+        }
+    });
+    let found = found.into_inner().expect("no panic");
+    for (seed, difference) in &found {
+        println!("CAUCE_SEED={seed} CAUCE_SURFACE=1\n{difference}\n");
+    }
+    assert!(found.is_empty(), "{} differences in {count} sequences from {first} on", found.len());
+}
+
+#[test]
+fn exceptions_are_few_and_cite_rows() {
+    let all = exceptions::ALL;
+    assert!(all.len() <= 30, "{} exceptions", all.len());
+    for exception in all {
+        assert!(exception.row.contains('-') && !exception.why.is_empty(), "{exception:?}");
+    }
+}

@@ -1,0 +1,189 @@
+//! The raw peer on the wire: it builds segments, and follows the sequence numbers of what the stack sends.
+
+use std::net::IpAddr;
+
+use cauce_drill::{Settings, Target};
+use cauce_wire::{Flags, IpEmit, IpHeader, Seq, TcpHeader, TcpOptions, checksum};
+
+/// How long a packet that must come is waited for, in nanoseconds.
+const PATIENCE: i64 = 20_000_000;
+/// How long the wire must be silent before the peer looks at what came.
+const SILENCE: i64 = 1_000_000;
+/// The peer's initial sequence number.
+const ISN: u32 = 1000;
+const WINDOW: u16 = 30_000;
+
+/// One connection as the peer sees it.
+#[derive(Debug, Clone, Copy)]
+struct Connection {
+    /// Ports of the stack and of the peer.
+    ports: (u16, u16),
+    /// The peer's next sequence number.
+    next: u32,
+    /// What the peer has seen of the stack.
+    seen: Seq,
+    /// The stack's SYN waits for an answer.
+    asked: bool,
+    /// The stack's SYN,ACK waits for its acknowledgement.
+    offered: bool,
+}
+
+/// The peer during one sequence.
+#[derive(Debug)]
+pub struct Peer {
+    local: IpAddr,
+    remote: IpAddr,
+    connections: Vec<Connection>,
+    /// The port of the stack's listener, and the peer's next own.
+    port: u16,
+    own_port: u16,
+}
+
+impl Peer {
+    /// A peer that connects to `port`.
+    pub fn new(settings: &Settings, port: u16) -> Peer {
+        Peer {
+            local: settings.local,
+            remote: settings.remote,
+            connections: Vec::new(),
+            port,
+            own_port: 40_000,
+        }
+    }
+
+    fn inject(
+        &self,
+        target: &mut dyn Target,
+        at: Connection,
+        seq: u32,
+        flags: Flags,
+        text: u16,
+        urgent: u16,
+    ) {
+        let header = TcpHeader {
+            src_port: at.ports.1,
+            dst_port: at.ports.0,
+            seq: Seq(seq),
+            ack: if flags.contains(Flags::ACK) { at.seen } else { Seq(0) },
+            flags,
+            window: WINDOW,
+            urgent,
+            options: TcpOptions { mss: flags.contains(Flags::SYN).then_some(1000), ..TcpOptions::default() },
+        };
+        let mut tcp = [0; 60];
+        let head = header.emit(&mut tcp);
+        let mut tcp = [&tcp[..head], &vec![0; usize::from(text)]].concat();
+        let mut sum = checksum::pseudo_header(self.remote, self.local, 6, tcp.len());
+        sum.add_bytes(&tcp);
+        tcp[16..18].copy_from_slice(&sum.finish().to_be_bytes());
+        let ip = IpEmit {
+            src: self.remote,
+            dst: self.local,
+            protocol: 6,
+            hop_limit: 64,
+            traffic_class: 0,
+            flow_label: 0,
+            identification: 0,
+            dont_fragment: true,
+            payload_len: tcp.len(),
+        };
+        let mut packet = [0; 60];
+        let len = ip.emit(&mut packet);
+        target.inject(&[&packet[..len], &tcp].concat()).expect("the wire takes a packet");
+    }
+
+    /// Follows what the stack has sent until it is silent, or for as long as a packet may take when one must come.
+    pub fn listen(&mut self, target: &mut dyn Target, must_come: bool) {
+        let mut limit = if must_come { PATIENCE } else { SILENCE };
+        loop {
+            let deadline = target.now() + limit;
+            let Some(captured) = target.next_packet(deadline).expect("the wire holds") else { return };
+            self.follow(&captured.bytes);
+            limit = SILENCE;
+        }
+    }
+
+    fn follow(&mut self, bytes: &[u8]) {
+        let Ok(ip) = IpHeader::parse(bytes, bytes.len()) else { return };
+        if ip.protocol != 6 {
+            return;
+        }
+        let tcp = &bytes[ip.header_len..];
+        let Ok((header, head)) = TcpHeader::parse(tcp) else { return };
+        let end = header.seq + (tcp.len() - head) as u32 + header.flags.sequence_len();
+        let ports = (header.src_port, header.dst_port);
+        let known = self.connections.iter_mut().find(|known| known.ports == ports);
+        match known {
+            Some(known) => {
+                if known.seen == Seq(0) || end.after(known.seen) {
+                    known.seen = end;
+                }
+                known.offered |= header.flags.contains(Flags::SYN | Flags::ACK);
+            }
+            None if header.flags.contains(Flags::SYN) => {
+                self.connections.push(Connection { ports, next: ISN, seen: end, asked: true, offered: false })
+            }
+            None => {}
+        }
+    }
+
+    /// A SYN for the listener, and the end of the handshake when it is answered.
+    pub fn connect(&mut self, target: &mut dyn Target) {
+        self.own_port += 1;
+        let ports = (self.port, self.own_port);
+        let new = Connection { ports, next: ISN + 1, seen: Seq(0), asked: false, offered: false };
+        self.inject(target, new, ISN, Flags::SYN, 0, 0);
+        self.connections.push(new);
+        self.listen(target, true);
+        let last = self.connections.last().copied();
+        match last.filter(|last| last.ports == ports && last.offered) {
+            Some(last) => self.inject(target, last, last.next, Flags::ACK, 0, 0),
+            None => self.connections.retain(|known| known.ports != ports),
+        }
+    }
+
+    /// Answers the stack's SYN.
+    pub fn accept(&mut self, target: &mut dyn Target) {
+        self.listen(target, false);
+        let Some(at) = self.connections.iter_mut().find(|known| known.asked) else { return };
+        at.asked = false;
+        at.next = ISN + 1;
+        let at = *at;
+        self.inject(target, at, ISN, Flags::SYN | Flags::ACK, 0, 0);
+    }
+
+    /// Refuses the stack's SYN.
+    pub fn refuse(&mut self, target: &mut dyn Target) {
+        self.listen(target, false);
+        let Some(at) = self.connections.iter().position(|known| known.asked) else { return };
+        let at = self.connections.remove(at);
+        self.inject(target, at, 0, Flags::RST | Flags::ACK, 0, 0);
+    }
+
+    /// Something on the newest connection whose handshake is over.
+    fn speak(&mut self, target: &mut dyn Target, flags: Flags, text: u16, urgent: u16) {
+        self.listen(target, false);
+        let Some(at) = self.connections.iter_mut().rev().find(|known| !known.asked) else { return };
+        let seq = at.next;
+        at.next = at.next.wrapping_add(u32::from(text) + flags.sequence_len());
+        let at = *at;
+        self.inject(target, at, seq, flags, text, urgent);
+    }
+
+    pub fn send(&mut self, target: &mut dyn Target, bytes: u16, urgent: bool) {
+        let (flag, pointer) = if urgent { (Flags::URG, bytes) } else { (Flags::PSH, 0) };
+        self.speak(target, Flags::ACK | flag, bytes, pointer);
+    }
+
+    pub fn acknowledge(&mut self, target: &mut dyn Target) {
+        self.speak(target, Flags::ACK, 0, 0);
+    }
+
+    pub fn close(&mut self, target: &mut dyn Target) {
+        self.speak(target, Flags::FIN | Flags::ACK, 0, 0);
+    }
+
+    pub fn reset(&mut self, target: &mut dyn Target) {
+        self.speak(target, Flags::RST | Flags::ACK, 0, 0);
+    }
+}

@@ -1,0 +1,256 @@
+//! One sequence on both stacks, and the first step at which they differ.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::exceptions::excused;
+use super::options;
+use super::peer::Peer;
+use super::sequence::{Op, Sequence};
+use cauce_drill::against::core::Core;
+use cauce_drill::against::kernel::Kernel;
+use cauce_drill::call::{Address, Answer, Call, Outcome};
+use cauce_drill::parser::{Given, parse};
+use cauce_drill::{IpMode, Progress, Settings, Source, Target, TargetError};
+
+/// Ports of listeners and of the peer's: one a run, so that no run meets what another has left.
+const FIRST_PORT: u16 = 10_000;
+const LAST_PORT: u16 = 30_000;
+
+/// What one step gave.
+#[derive(Debug, Clone, PartialEq)]
+enum Reply {
+    Done(Outcome),
+    Blocked,
+    Unsupported(String),
+}
+
+/// The kernel and our stack, with the same network.
+pub struct Pair {
+    settings: Settings,
+    targets: [Box<dyn Target>; 2],
+    port: u16,
+}
+
+/// Two answers that differ.
+#[derive(Debug)]
+pub struct Difference {
+    sequence: Sequence,
+    step: usize,
+    what: &'static str,
+    kernel: String,
+    ours: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "{}: {} differs", self.sequence.mode.name(), self.what)?;
+        let all = self.sequence.state.iter().chain(&self.sequence.ops);
+        for (at, op) in all.enumerate().take(self.step + 1) {
+            let sign = if at < self.sequence.state.len() { "state" } else { "     " };
+            writeln!(f, "  {sign} {op}")?;
+        }
+        write!(f, "  kernel: {}\n  ours:   {}", self.kernel, self.ours)
+    }
+}
+
+impl Pair {
+    /// Two fresh stacks; the kernel's in a network namespace of this thread's own.
+    pub fn new(mode: IpMode) -> Pair {
+        let source = Source::new("surface", &format!("--ip_version={}\n0 close(3) = 0\n", mode.name()));
+        let script = parse(&source, &Given::default()).expect("a script");
+        let settings = Settings::of(&script, &source, &[]).expect("settings");
+        let mut targets: [Box<dyn Target>; 2] =
+            [Box::new(Kernel::new(PathBuf::from("."))), Box::new(Core::new(PathBuf::from(".")))];
+        for target in &mut targets {
+            target.prepare(&settings).unwrap_or_else(|error| panic!("{error}"));
+            target.begin();
+        }
+        Pair { settings, targets, port: FIRST_PORT }
+    }
+
+    /// Runs a sequence on both; the first difference that nothing excuses.
+    pub fn compare(&mut self, sequence: &Sequence) -> Option<Difference> {
+        self.port = if self.port == LAST_PORT { FIRST_PORT } else { self.port + 1 };
+        let [kernel, core] = self
+            .targets
+            .each_mut()
+            .map(|target| Run::new(&mut **target, &self.settings, self.port).all(sequence));
+        let ops = sequence.state.iter().chain(&sequence.ops);
+        for (step, ((op, kernel), ours)) in ops.zip(&kernel).zip(&core).enumerate() {
+            let told = |what, kernel: String, ours: String| {
+                Some(Difference { sequence: sequence.clone(), step, what, kernel, ours })
+            };
+            match (&kernel.0, &ours.0) {
+                (Reply::Done(theirs), Reply::Done(own)) => {
+                    if !same(op, theirs, own) {
+                        if excused(op, theirs, own) {
+                            // What follows may differ for this reason.
+                            return None;
+                        }
+                        return told("the answer", format!("{theirs:?}"), format!("{own:?}"));
+                    }
+                }
+                (theirs, own) if theirs == own => {}
+                (theirs, own) => return told("the answer", format!("{theirs:?}"), format!("{own:?}")),
+            }
+            if kernel.1 != ours.1 {
+                return told("readiness", events(&kernel.1), events(&ours.1));
+            }
+        }
+        None
+    }
+}
+
+/// Answers are the same, but for values that are a stack's own.
+fn same(op: &Op, kernel: &Outcome, ours: &Outcome) -> bool {
+    let opaque = |level, name| {
+        options::ALL.iter().any(|known| known.opaque && (known.level, known.number) == (level, name))
+    };
+    match (op, &kernel.answer, &ours.answer) {
+        (Op::Call(Call::GetSockOpt { level, name, .. }), Answer::Bytes(theirs), Answer::Bytes(own))
+            if opaque(*level, *name) =>
+        {
+            kernel.result == ours.result && theirs.len() == own.len()
+        }
+        // Descriptors are numbers of the process.
+        (Op::Call(Call::Socket { .. } | Call::Accept { .. }), ..) => {
+            kernel.errno == ours.errno && kernel.answer == ours.answer
+        }
+        _ => kernel == ours,
+    }
+}
+
+fn events(all: &[i16]) -> String {
+    const NAMES: [(i16, &str); 7] = [
+        (libc::POLLIN, "IN"),
+        (libc::POLLPRI, "PRI"),
+        (libc::POLLOUT, "OUT"),
+        (libc::POLLERR, "ERR"),
+        (libc::POLLHUP, "HUP"),
+        (libc::POLLNVAL, "NVAL"),
+        (libc::POLLRDHUP, "RDHUP"),
+    ];
+    let name = |events: &i16| {
+        let set = NAMES.iter().filter(|(bit, _)| events & bit != 0).map(|(_, name)| *name);
+        set.collect::<Vec<_>>().join("+")
+    };
+    format!("{:?}", all.iter().map(name).collect::<Vec<_>>())
+}
+
+/// One sequence on one stack.
+struct Run<'t> {
+    target: &'t mut dyn Target,
+    peer: Peer,
+    /// Descriptors by slot.
+    slots: Vec<i64>,
+    local: SocketAddr,
+    remote: SocketAddr,
+}
+
+impl<'t> Run<'t> {
+    fn new(target: &'t mut dyn Target, settings: &Settings, port: u16) -> Run<'t> {
+        let (local, remote) = ((settings.local, port).into(), (settings.remote, port).into());
+        Run { target, peer: Peer::new(settings, port), slots: Vec::new(), local, remote }
+    }
+
+    /// Each step's answer, and the readiness of every descriptor after it.
+    fn all(mut self, sequence: &Sequence) -> Vec<(Reply, Vec<i16>)> {
+        let mut replies = Vec::new();
+        for op in sequence.state.iter().chain(&sequence.ops) {
+            let reply = self.one(op);
+            let stuck = reply == Reply::Blocked;
+            replies.push((reply, if stuck { Vec::new() } else { self.readiness() }));
+            if stuck {
+                break;
+            }
+        }
+        self.end();
+        replies
+    }
+
+    fn one(&mut self, op: &Op) -> Reply {
+        let target = &mut *self.target;
+        match op {
+            Op::Call(call) => return self.call(call),
+            Op::PeerConnects => self.peer.connect(target),
+            Op::PeerAccepts => self.peer.accept(target),
+            Op::PeerRefuses => self.peer.refuse(target),
+            Op::PeerSends(bytes) => self.peer.send(target, *bytes, false),
+            Op::PeerSendsUrgent(bytes) => self.peer.send(target, *bytes, true),
+            Op::PeerAcknowledges => self.peer.acknowledge(target),
+            Op::PeerCloses => self.peer.close(target),
+            Op::PeerResets => self.peer.reset(target),
+        }
+        Reply::Done(Outcome::done(0))
+    }
+
+    fn call(&mut self, call: &Call) -> Reply {
+        let call = self.placed(call.clone());
+        let reply = self.make(&call);
+        if let (Call::Socket { .. } | Call::Accept { .. }, Reply::Done(outcome)) = (&call, &reply)
+            && outcome.errno == 0
+        {
+            self.slots.push(outcome.result);
+        }
+        reply
+    }
+
+    fn make(&mut self, call: &Call) -> Reply {
+        match self.target.start_call(call, false) {
+            Ok(Progress::Done(outcome)) => Reply::Done(outcome),
+            Ok(Progress::Blocked) => Reply::Blocked,
+            Err(TargetError::Unsupported(what)) => Reply::Unsupported(what),
+            Err(error) => panic!("{call:?}: {error}"),
+        }
+    }
+
+    /// The call with this run's descriptors and ports.
+    fn placed(&self, mut call: Call) -> Call {
+        let slot = |fd: &mut i64| {
+            *fd = usize::try_from(*fd).ok().and_then(|at| self.slots.get(at).copied()).unwrap_or(-1);
+        };
+        let place = |address: &mut Address| match address {
+            Address::Local => *address = Address::Literal(self.local),
+            Address::Remote => *address = Address::Literal(self.remote),
+            _ => {}
+        };
+        match &mut call {
+            Call::Bind { fd, address } | Call::Connect { fd, address } => {
+                slot(fd);
+                place(address);
+            }
+            Call::Listen { fd, .. }
+            | Call::Accept { fd, .. }
+            | Call::Receive { fd, .. }
+            | Call::Send { fd, .. }
+            | Call::Ioctl { fd, .. }
+            | Call::Shutdown { fd, .. }
+            | Call::GetSockOpt { fd, .. }
+            | Call::SetSockOpt { fd, .. } => slot(fd),
+            _ => {}
+        }
+        call
+    }
+
+    fn readiness(&mut self) -> Vec<i16> {
+        let events = libc::POLLIN | libc::POLLOUT | libc::POLLPRI | libc::POLLRDHUP;
+        let fds = self.slots.iter().map(|fd| (*fd, events)).collect();
+        match self.make(&Call::Poll { fds, timeout: 0 }) {
+            Reply::Done(Outcome { answer: Answer::Poll(revents), .. }) => revents,
+            other => panic!("poll: {other:?}"),
+        }
+    }
+
+    /// Nothing of the sequence stays: connections are reset.
+    fn end(&mut self) {
+        for fd in std::mem::take(&mut self.slots) {
+            let value = Some([1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat());
+            let (level, name) = (libc::SOL_SOCKET, libc::SO_LINGER);
+            self.make(&Call::SetSockOpt { fd, level, name, value, len: 8 });
+            self.make(&Call::Close { fd });
+        }
+        self.peer.listen(self.target, false);
+    }
+}
