@@ -334,7 +334,7 @@ impl Connection {
     /// What the receiver needs to know of the path.
     pub(crate) fn path_times(&self, cx: &Context<'_>) -> PathTimes {
         PathTimes {
-            quickack: self.path.quickack,
+            quickack: self.path.has(Path::QUICKACK),
             srtt_us: self.recovery.srtt_us(),
             rto_us: self.recovery.rto().as_micros(),
             rto_min_us: if self.path.rto_min_us != 0 {

@@ -67,7 +67,7 @@ pub(crate) fn opening_window(
     let request = WindowRequest {
         rcvbuf: options.recv_buffer,
         rcvbuf_locked: options.has(option::RCVBUF_LOCK),
-        clamp: if options.window_clamp != 0 { options.window_clamp } else { path.window },
+        clamp: options.window_clamp,
         mss,
         scaling,
         initrwnd: u32::from(path.initrwnd),

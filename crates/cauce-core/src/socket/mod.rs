@@ -200,7 +200,8 @@ impl<'a> Socket<'a> {
         })
     }
 
-    /// Takes the next run of bytes without a copy, at most `max`; empty at the end of the stream.
+    /// Takes the next run of bytes, at most `max`; empty at the end of the stream. They are not copied unless `max` is
+    /// below `tcp_dma_copybreak`.
     ///
     /// # Errors
     /// As [`Socket::recv`].

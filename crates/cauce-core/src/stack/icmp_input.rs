@@ -10,6 +10,7 @@ use super::path_mtu_cache::PathMtuLimits;
 use super::{Entry, Stack};
 use crate::addr::FlowKey;
 use crate::connection::Connection;
+use crate::connection::path::Path;
 use crate::connection::state::State;
 use crate::context::Context;
 use crate::counters::Counter;
@@ -92,7 +93,7 @@ impl Stack {
             expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let follows = matches!(conn.options.mtu_discover, 1 | 2) && !conn.path.mtu_locked;
+        let follows = matches!(conn.options.mtu_discover, 1 | 2) && !conn.path.has(Path::MTU_LOCKED);
         if !follows || mtu >= u32::from(conn.path.mtu) {
             return;
         }

@@ -183,13 +183,11 @@ impl Interfaces {
                 max_super: 0,
                 generation: self.generation(),
                 v4: to.is_v4(),
-                mtu_locked: false,
                 advmss: 0,
                 initcwnd: 0,
                 initrwnd: 0,
                 rto_min_us: 0,
-                window: 0,
-                quickack: false,
+                hints: 0,
             };
             return Ok((path, from.unwrap_or(to)));
         }
@@ -210,13 +208,12 @@ impl Interfaces {
             max_super: interface.map_or(0, |config| config.max_super),
             generation: self.generation(),
             v4: to.is_v4(),
-            mtu_locked: metrics.mtu_lock,
             advmss: metrics.advmss,
             initcwnd: metrics.initcwnd,
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
-            window: metrics.window,
-            quickack: metrics.quickack,
+            hints: (if metrics.mtu_lock { Path::MTU_LOCKED } else { 0 })
+                | (if metrics.quickack { Path::QUICKACK } else { 0 }),
         };
         Ok((path, from.unwrap_or(hop.source)))
     }

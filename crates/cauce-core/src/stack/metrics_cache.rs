@@ -146,6 +146,11 @@ impl MetricsCache {
         self.put(dst, Entry { metrics, source: Some(seen.source), updated: now }, limit);
     }
 
+    /// Remembers these metrics as they are, for an operator who sets them.
+    pub fn store(&mut self, dst: Addr, metrics: PathMetrics, now: Instant, limit: usize) {
+        self.put(dst, Entry { metrics, source: None, updated: now }, limit);
+    }
+
     fn put(&mut self, dst: Addr, entry: Entry, limit: usize) {
         self.remove(&dst);
         if limit == 0 {

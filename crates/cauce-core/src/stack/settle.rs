@@ -10,7 +10,9 @@ use super::time_wait::Substate;
 use super::{Entry, Shared, Stack};
 use crate::connection::state::State;
 use crate::connection::{flag, pending};
+use crate::counters::Counter;
 use crate::socket::SocketId;
+use crate::socket::readiness::Readiness;
 use crate::time::Instant;
 
 impl Stack {
@@ -40,9 +42,15 @@ impl Stack {
         }
         if conn.is_pending(pending::EVENT) {
             conn.done(pending::EVENT);
-            if !conn.has(flag::IN_EVENTS | flag::ORPHAN) {
+            // Told once for everything until somebody listens, or with `tcp_low_latency` each time (S-26).
+            let room = (self.events.len() as u64) < u64::from(self.shared.sysctl.max_pending_replies);
+            let again = self.shared.sysctl.tcp_low_latency != 0 && room;
+            if !conn.has(flag::ORPHAN) && (again || !conn.has(flag::IN_EVENTS)) {
                 conn.set(flag::IN_EVENTS);
                 self.events.push_back(id);
+                if conn.news.contains(Readiness::IN) {
+                    self.shared.counters.add(Counter::TCPRcvWakeups, 1);
+                }
             }
             self.wake_calls(id);
         }

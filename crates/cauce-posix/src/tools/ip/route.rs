@@ -203,7 +203,6 @@ fn metric(
 ) -> Parsed<()> {
     let locked = words.skip(&["lock"]);
     match name {
-        "window" => metrics.window = words.number(name, u32::MAX)?,
         "rtt" => (metrics.path.srtt_us, metrics.path.locked.srtt) = (words.span(name)?, locked),
         "rttvar" => (metrics.path.rttvar_us, metrics.path.locked.rttvar) = (words.span(name)?, locked),
         "ssthresh" => {
@@ -327,7 +326,6 @@ fn describe_metrics(metrics: &RouteMetrics, text: &mut String) {
     let count = |value: u32| if value == 0 { String::new() } else { value.to_string() };
     for (name, locked, value) in [
         ("mtu", metrics.mtu_lock, count(metrics.mtu.into())),
-        ("window", false, count(metrics.window)),
         ("rtt", locked.srtt, span(path.srtt_us)),
         ("rttvar", locked.rttvar, span(path.rttvar_us)),
         ("ssthresh", locked.ssthresh, count(path.ssthresh)),
