@@ -95,8 +95,11 @@ const TEXTS: &[&str] = &[
     "true",
 ];
 
+/// A text for a setting, and what the kernel makes of it.
+type Which = fn(&str, &Outcome) -> bool;
+
 /// Where this stack differs on purpose: the setting, which texts, and the row or reason. No setting is left out whole.
-const EXCEPTIONS: &[(&str, fn(&str, &Outcome) -> bool, &str)] = &[
+const EXCEPTIONS: &[(&str, Which, &str)] = &[
     ("tcp_base_mss", |_, theirs| !(1..=65_535).contains(&theirs.number()), "S-08: 1 to 65535"),
     ("tcp_fin_timeout", |_, theirs| theirs.number() < 0, "X-38: no negative times"),
     ("tcp_keepalive_intvl", |_, theirs| theirs.number() < 0, "X-38: no negative times"),
