@@ -160,6 +160,11 @@ fn beyond_scripts(name: &str) -> Option<&'static str> {
         }
         "ip_unprivileged_port_start" => "scripts run with privilege",
         "ipfrag_high_thresh" | "ipfrag_time" => "scripts send no fragments",
+        "tcp_autocorking" | "tcp_limit_output_bytes" => "the device of scripts is never behind",
+        "tcp_dma_copybreak" => "scripts read into buffers of their own",
+        "tcp_low_latency" => "scripts let the stack answer after every packet",
+        "tcp_allowed_congestion_control" => "the calls of scripts are privileged",
+        "tcp_available_congestion_control" => "nobody writes it",
         "cauce.max_sockets"
         | "cauce.max_half_open"
         | "cauce.max_metrics"
