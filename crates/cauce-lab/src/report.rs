@@ -40,11 +40,13 @@ pub enum Situation {
     BadChecksum,
     /// A challenge ACK.
     ChallengeAck,
+    /// A delivery of which the peer told that it was marked (ECN).
+    MarkedDelivery,
 }
 
 impl Situation {
     /// All situations; the first six are those that every large run has to reach in 1 % of its worlds.
-    pub const ALL: [Situation; 15] = [
+    pub const ALL: [Situation; 16] = [
         Situation::Rto,
         Situation::FastRetransmit,
         Situation::TailLossProbe,
@@ -60,6 +62,7 @@ impl Situation {
         Situation::GiveUp,
         Situation::BadChecksum,
         Situation::ChallengeAck,
+        Situation::MarkedDelivery,
     ];
 
     /// Those that every large run has to reach in 1 % of its worlds.
@@ -91,6 +94,7 @@ impl Situation {
             Situation::GiveUp => &[Counter::TCPAbortOnTimeout],
             Situation::BadChecksum => &[Counter::InCsumErrors],
             Situation::ChallengeAck => &[Counter::TCPChallengeACK],
+            Situation::MarkedDelivery => &[Counter::TCPDeliveredCE],
         }
     }
 
@@ -112,6 +116,7 @@ impl Situation {
             Situation::GiveUp => "give-up",
             Situation::BadChecksum => "bad checksum",
             Situation::ChallengeAck => "challenge ACK",
+            Situation::MarkedDelivery => "marked delivery",
         }
     }
 }

@@ -20,6 +20,7 @@ use crate::socket::SocketId;
 use crate::socket::options::{SocketOptions, flag as option};
 use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
+use crate::stack::reset::ECN_MASK;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
 
@@ -74,6 +75,7 @@ impl Connection {
         let mut conn = Connection::build_block(setup, negotiated, 1 << 32, window, cx);
         conn.state = State::SynSent;
         conn.set(flag::ACTIVE);
+        conn.ask_for_ecn(cx.sysctl);
         conn.stalled_since = cx.now;
         conn.want(pending::SYN);
         conn
@@ -104,10 +106,11 @@ impl Connection {
         let window = InitialWindow { window: record.rcv_wnd, scale: record.rcv_wscale, ..opening };
         let mut conn = Connection::build_block(setup, negotiated, irs, window, cx);
         conn.state = State::SynReceived;
-        conn.options.tos = record.tos;
+        conn.options.set_traffic_class(conn.key.is_v4(), record.tos & !ECN_MASK);
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
         }
+        conn.adopt_ecn(record, cx.sysctl);
         conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);
         conn.sample_syn_ack(record, cx);

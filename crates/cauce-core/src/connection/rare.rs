@@ -1,11 +1,13 @@
 //! What few connections have, in a box that exists only for those: urgent data of the peer, an error queue,
-//! notices that writes still owe, the peer's SYN, arrival times.
+//! notices that writes still owe, the peer's SYN, arrival times, ECN.
 
 use super::Connection;
 use super::arrivals::Arrivals;
+use super::ecn::Ecn;
 use super::notices::Notices;
 use super::urgent::PeerUrgent;
 use crate::socket::error_queue::ErrorQueue;
+use alloc::boxed::Box;
 use bytes::Bytes;
 
 /// The rare parts of one connection.
@@ -18,6 +20,20 @@ pub(crate) struct Rare {
     /// The headers of the peer's SYN (TCP_SAVED_SYN), until they are read.
     pub(crate) saved_syn: Option<Bytes>,
     pub(crate) arrivals: Arrivals,
+    /// Explicit congestion notification, where it is used or marks have arrived.
+    pub(crate) ecn: Option<Box<Ecn>>,
+}
+
+impl Rare {
+    /// True when the box holds nothing that is still needed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.urgent.is_none()
+            && self.errors.is_empty()
+            && self.notices.is_unused()
+            && self.saved_syn.is_none()
+            && self.arrivals.is_unused()
+            && self.ecn.is_none()
+    }
 }
 
 impl Connection {

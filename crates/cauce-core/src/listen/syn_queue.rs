@@ -10,6 +10,7 @@ use crate::socket::SocketId;
 use crate::stack::slab::Slab;
 use crate::time::{Duration, Instant};
 use alloc::collections::BTreeMap;
+use cauce_wire::Ecn;
 use core::ops::{BitOr, BitOrAssign};
 
 /// What the two SYNs agreed upon, and what has happened since.
@@ -39,6 +40,11 @@ impl HalfOpenFlags {
     /// True when all of `other` is set.
     pub const fn contains(self, other: HalfOpenFlags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// True when some of `other` is set.
+    pub const fn intersects(self, other: HalfOpenFlags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Takes `other` out.
@@ -95,7 +101,9 @@ pub struct HalfOpen {
     pub snd_wscale: u8,
     /// How ours are scaled.
     pub rcv_wscale: u8,
-    /// The traffic class of our packets, without ECN.
+    /// The ECN field that the SYN arrived with.
+    pub syn_mark: Ecn,
+    /// The traffic class of our packets, ECN-capable if the algorithm needs it.
     pub tos: u8,
     /// SYN,ACKs sent again (by the timer or because the SYN came again).
     pub retransmits: u8,
@@ -314,6 +322,7 @@ mod tests {
             device: DeviceId(0),
             snd_wscale: 7,
             rcv_wscale: 7,
+            syn_mark: Ecn::NotEct,
             tos: 0,
             retransmits: 0,
             timeouts: 0,

@@ -49,7 +49,7 @@ use crate::counters::Counter;
 use crate::send::retransmit_queue::{Control, Marks, SentRecord};
 
 pub use interface::{
-    AckInput, AckSummary, Env, RecoveryTimer, Retransmit, SenderState, Settings, TimerAction,
+    AceReport, AckInput, AckSummary, Echo, Env, RecoveryTimer, Retransmit, SenderState, Settings, TimerAction,
 };
 use pass::Pass;
 pub use phase::Phase;

@@ -71,8 +71,8 @@ impl Connection {
     /// A bare reset at the number that the segment acknowledged: it says nothing of this connection.
     pub(crate) fn reply_reset_at(&mut self, seq: Seq, cx: &mut Context<'_>) {
         let spec = SegmentSpec {
-            ttl: self.options.hop_limit(cx.sysctl),
-            tos: self.options.tos,
+            ttl: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
+            tos: self.options.traffic_class(self.key.is_v4()),
             device: self.path.device,
             ..SegmentSpec::new(self.key, seq, Flags::RST, SendReason::Reset)
         };
@@ -83,6 +83,7 @@ impl Connection {
     /// Takes the peer's SYN: what both sides agreed on, and where his stream starts.
     fn agree(&mut self, segment: &Segment, cx: &mut Context<'_>) {
         self.negotiated = self.negotiated.agree(&segment.header.options, cx.sysctl);
+        self.agree_on_ecn(segment.flags(), segment.ecn, segment.header.options.acc_ecn, cx.sysctl);
         if let (true, Some(ts)) = (self.negotiated.timestamps, segment.header.options.timestamps) {
             self.ts.store(ts.val, cx.now);
         }

@@ -28,6 +28,7 @@ impl Connection {
         self.stats.last_data_recv = cx.now;
         self.note_echo(&segment, cx);
         let times = self.path_times(cx);
+        let (len, mark) = (segment.len, segment.ecn);
         let text = TextSegment {
             seq: segment.seq,
             payload: segment.payload,
@@ -37,6 +38,10 @@ impl Connection {
             segment_size: segment.segment_size,
         };
         let outcome = self.recv.text(text, &times, cx);
+        let queued = outcome.dropped.is_none() && !outcome.duplicate;
+        if len > 0 && (queued || outcome.out_of_order) {
+            self.heed_mark(mark, cx);
+        }
         if self.recv.readable() > had {
             self.note_arrival(cx);
             self.tell(Readiness::IN);

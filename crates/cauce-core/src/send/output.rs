@@ -56,6 +56,7 @@ impl Connection {
             return true;
         }
         let turn = out.len() + TURN.min(out.room());
+        self.remind_of_ecn(cx);
         self.send_syn(cx, out);
         self.send_lost(cx, out, turn);
         let before = self.snd.nxt;
@@ -109,7 +110,7 @@ impl Connection {
         }
         self.done(pending::SYN);
         let first = self.snd.nxt == self.snd.iss();
-        let segment = Outgoing::bare(self.snd.iss(), self.syn_flags(), SendReason::Handshake);
+        let segment = Outgoing::bare(self.snd.iss(), self.syn_flags(false, cx), SendReason::Handshake);
         let packet = self.build(segment, cx);
         out.push(packet);
         if first {
@@ -118,8 +119,9 @@ impl Connection {
         }
     }
 
-    fn syn_flags(&self) -> Flags {
-        if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK }
+    fn syn_flags(&self, again: bool, cx: &Context<'_>) -> Flags {
+        let flags = if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK };
+        flags | self.handshake_ecn(again, cx.sysctl)
     }
 
     /// What recovery has marked lost and the congestion window lets go again.
@@ -151,7 +153,7 @@ impl Connection {
     ) -> bool {
         let segment = if offer.control.syn {
             cx.count(Counter::TCPSynRetrans);
-            Outgoing::bare(offer.start, self.syn_flags(), reason)
+            Outgoing::bare(offer.start, self.syn_flags(true, cx), reason)
         } else {
             let text = offer.end - offer.start - u64::from(offer.control.fin);
             let (payload, len) = self.write.slices(offer.start, text as usize);
@@ -244,14 +246,14 @@ impl Connection {
         self.write.fill_piece(self.snd.nxt, most.min(record)).min(record)
     }
 
-    /// The MSS less what SACK blocks take while we report any.
+    /// The MSS less what SACK blocks take while we report any, and what the option of accurate ECN takes.
     pub(crate) fn effective_mss(&self) -> u16 {
-        self.mss.saturating_sub(self.sack_space()).max(1)
+        self.mss.saturating_sub(self.option_space()).max(1)
     }
 
     pub(super) fn super_segment_goal(&self, cx: &Context<'_>) -> u32 {
         let (mss, settings) = (u32::from(self.effective_mss()), self.tso_settings(cx));
-        if settings.gso_max_size <= mss {
+        if settings.gso_max_size <= mss || !self.may_join_segments() {
             return 1;
         }
         let least = self.cong.min_tso_segs();

@@ -14,7 +14,7 @@ use crate::counters::Counter;
 use crate::trace::{SegmentInfo, TraceEvent};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
-use cauce_wire::{Flags, IpEmit, SackBlock, Seq, TcpHeader, TcpOptions, Timestamps};
+use cauce_wire::{Ecn, Flags, IpEmit, SackBlock, Seq, TcpHeader, TcpOptions, Timestamps};
 use smallvec::SmallVec;
 
 /// IP protocol number of TCP.
@@ -92,6 +92,7 @@ impl Connection {
         let mut options = if syn { self.syn_options(cx) } else { self.plain_options(cx) };
         if ack && !syn {
             self.add_sack(&mut options);
+            self.add_ecn_option(&mut options, cx);
         }
         let mut flags = segment.flags;
         let end = segment.seq + segment.len as u64;
@@ -99,6 +100,7 @@ impl Connection {
         if urgent.is_some() {
             flags |= Flags::URG;
         }
+        let mark = self.mark_outgoing(&segment, &mut flags);
         let header = TcpHeader {
             src_port: self.key.local_port,
             dst_port: self.key.remote_port,
@@ -110,7 +112,7 @@ impl Connection {
             options,
         };
         let segments = segment.len.div_ceil(mss).max(1);
-        let network = self.network_fields(segments, cx);
+        let network = self.network_fields(segments, mark, cx);
         let info = SegmentInfo {
             flow: self.key,
             seq: header.seq.0,
@@ -167,15 +169,15 @@ impl Connection {
         Token { socket: Some(self.id), bytes: cost, end, class }
     }
 
-    fn network_fields(&mut self, segments: usize, cx: &Context<'_>) -> NetworkFields {
+    fn network_fields(&mut self, segments: usize, mark: Ecn, cx: &Context<'_>) -> NetworkFields {
         let identification = self.ip_id;
         self.ip_id = self.ip_id.wrapping_add(segments as u16);
         NetworkFields {
-            hop_limit: self.options.hop_limit(cx.sysctl),
-            traffic_class: self.options.tos,
+            hop_limit: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
+            traffic_class: self.options.traffic_class(self.key.is_v4()) & !3 | mark as u8,
             flow_label: 0,
             identification,
-            dont_fragment: matches!(self.options.mtu_discover, 1..=3),
+            dont_fragment: matches!(self.options.mtu_discover(self.key.is_v4()), 1..=3),
         }
     }
 
@@ -242,20 +244,24 @@ impl Connection {
         }
     }
 
-    /// Bytes of options that an acknowledging segment would carry now.
-    pub(crate) fn sack_space(&self) -> u16 {
+    /// Bytes of options that an acknowledging segment would carry now, beside those that all carry.
+    pub(crate) fn option_space(&self) -> u16 {
+        let blocks = self.sack_blocks_now();
+        let sack = if blocks == 0 { 0 } else { 4 + 8 * blocks as u16 };
+        if self.rare.is_none() { sack } else { sack + self.ecn_space(blocks) }
+    }
+
+    fn sack_blocks_now(&self) -> usize {
         if !self.negotiated.sack {
             return 0;
         }
         let most = if self.negotiated.timestamps { 3 } else { 4 };
-        match self.recv.sack_count().min(most) {
-            0 => 0,
-            blocks => 4 + 8 * blocks as u16,
-        }
+        self.recv.sack_count().min(most)
     }
 
     /// A pure acknowledgement.
     pub(crate) fn build_ack(&mut self, reason: SendReason, cx: &mut Context<'_>) -> Transmit {
+        self.remind_of_ecn(cx);
         let seq = self.acceptable_seq();
         self.build(Outgoing::bare(seq, Flags::ACK, reason), cx)
     }

@@ -8,13 +8,16 @@ use super::rate_limit::allow_invalid_ack;
 use super::reset::ECN_MASK;
 use super::{Entry, PortHold, Stack};
 use crate::batch::SendReason;
+use crate::congestion::{Algorithm, CongestionControl};
 use crate::connection::negotiated::{Negotiated, default_mss};
 use crate::connection::opening::{Setup, advertised_mss, opening_window};
+use crate::connection::path::Path;
 use crate::connection::state::State;
 use crate::connection::timestamps::Timestamps as Clock;
-use crate::connection::{Connection, flag};
+use crate::connection::{Connection, ecn, flag};
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
+use crate::listen::listener::Listener;
 use crate::listen::syn_cookie::{self, COOKIE_LIFE, CookieOptions};
 use crate::listen::syn_queue::{
     Admission, AdmissionLimits, HalfOpen, HalfOpenFlags, SynAckTimeout, SynAckTiming, SynQueue,
@@ -25,7 +28,7 @@ use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use cauce_wire::{Flags, Seq, TcpOptions, Timestamps};
+use cauce_wire::{Ecn, Flags, Seq, TcpOptions, Timestamps};
 
 impl Stack {
     /// A segment for a listener (RFC 9293 3.10.7.2). `reopened` is the ISS that a TIME-WAIT of the same tuple
@@ -107,7 +110,8 @@ impl Stack {
     ) -> Option<HalfOpen> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
         let key = arrived.key;
-        let (path, _) = self.interfaces.path(Some(key.local), key.remote, listener.options.device()).ok()?;
+        let (path, _) =
+            self.interfaces.path(Some(key.local), key.remote, listener.options.route_query()).ok()?;
         let sysctl = &self.shared.sysctl;
         let theirs = &arrived.segment.header.options;
         let mss = advertised_mss(&path, &listener.options);
@@ -116,16 +120,26 @@ impl Stack {
         let stamped = Negotiated::able(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
         let window = opening_window(&listener.options, &path, mss - stamped.min(mss), scaling, sysctl);
         let agreed = Negotiated::able(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
+        let syn = &arrived.segment;
+        let needs_ecn = syn.has(Flags::ECE | Flags::CWR) && self.algorithm_of(listener).needs_ecn();
+        let offer = ecn::Offer { route: path.ecn, needed: needs_ecn };
+        let agreed_ecn = ecn::answer(sysctl, &offer, syn.flags(), syn.ecn);
         let mut flags = HalfOpenFlags::default();
         for (on, bit) in [
             (agreed.sack, HalfOpenFlags::SACK),
             (agreed.timestamps, HalfOpenFlags::TIMESTAMPS),
             (agreed.window_scaling, HalfOpenFlags::WINDOW_SCALE),
+            (agreed_ecn == ecn::Mode::Classic, HalfOpenFlags::ECN),
+            (agreed_ecn == ecn::Mode::Accurate, HalfOpenFlags::ACC_ECN),
         ] {
             if on {
                 flags |= bit;
             }
         }
+        let tos = match sysctl.tcp_reflect_tos {
+            0 => listener.options.traffic_class(key.is_v4()),
+            _ => arrived.traffic_class & !ECN_MASK,
+        };
         Some(HalfOpen {
             key,
             listener: id,
@@ -143,10 +157,8 @@ impl Stack {
             device: path.device,
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
-            tos: match sysctl.tcp_reflect_tos {
-                0 => listener.options.tos,
-                _ => arrived.traffic_class & !ECN_MASK,
-            },
+            syn_mark: syn.ecn,
+            tos: tos | if needs_ecn { Ecn::Ect0 as u8 } else { 0 },
             retransmits: 0,
             timeouts: 0,
         })
@@ -158,9 +170,12 @@ impl Stack {
             .contains(HalfOpenFlags::TIMESTAMPS)
             .then(|| Timestamps { val: Clock::new(record.ts_offset).now(now), ecr: record.ts_recent });
         let ttl = match self.sockets.get(record.listener) {
-            Some(Entry::Listener(listener)) => listener.options.hop_limit(&self.shared.sysctl),
+            Some(Entry::Listener(listener)) => {
+                listener.options.hop_limit(record.key.is_v4(), &self.shared.sysctl)
+            }
             _ => 64,
         };
+        let flags = Flags::SYN | Flags::ACK | ecn::syn_ack_ace(record);
         SegmentSpec {
             ack: Seq(record.irs) + 1,
             window: InitialWindow { window: record.rcv_wnd, scale: 0, clamp: 0 }.syn_field(),
@@ -169,14 +184,21 @@ impl Stack {
                 sack_permitted: record.flags.contains(HalfOpenFlags::SACK),
                 window_scale: record.flags.contains(HalfOpenFlags::WINDOW_SCALE).then_some(record.rcv_wscale),
                 timestamps,
+                acc_ecn: ecn::syn_ack_option(record, &self.shared.sysctl),
                 ..TcpOptions::default()
             },
             ttl,
             tos: record.tos,
             flow_label: record.flow_label,
             device: record.device,
-            ..SegmentSpec::new(record.key, Seq(record.iss), Flags::SYN | Flags::ACK, SendReason::Handshake)
+            ..SegmentSpec::new(record.key, Seq(record.iss), flags, SendReason::Handshake)
         }
+    }
+
+    /// The algorithm of the connections that come from a listener, with fresh state.
+    fn algorithm_of(&self, listener: &Listener) -> Algorithm {
+        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        self.registry.by_name(name.as_str()).unwrap_or_default()
     }
 
     fn send_syn_ack(&mut self, record: &HalfOpen, now: Instant) {
@@ -190,18 +212,24 @@ impl Stack {
         let (iss, _) =
             self.cookies.encode(&record.key, record.irs, theirs.mss.unwrap_or(default_mss(&record.key)), now);
         record.iss = iss;
+        // There is room for one bit at most: who asks for accurate ECN gets the classic one.
+        let any_ecn = record.flags.intersects(HalfOpenFlags::ECN | HalfOpenFlags::ACC_ECN);
+        record.flags.clear(HalfOpenFlags::ECN | HalfOpenFlags::ACC_ECN);
+        if any_ecn && record.flags.contains(HalfOpenFlags::TIMESTAMPS) {
+            record.flags |= HalfOpenFlags::ECN;
+        }
         let mut spec = self.syn_ack_spec(&record, now);
         match &mut spec.options.timestamps {
             Some(ts) => {
                 let carried = CookieOptions {
                     window_scale: theirs.window_scale.filter(|_| spec.options.window_scale.is_some()),
                     sack: spec.options.sack_permitted,
-                    ecn: false,
+                    ecn: record.flags.contains(HalfOpenFlags::ECN),
                 };
                 let clock = now.as_millis() as u32;
                 ts.val = syn_cookie::timestamp(clock, carried).wrapping_add(record.ts_offset);
             }
-            // Without timestamps there is no room for what scale and SACK agreed on.
+            // Without timestamps there is no room for what scale, SACK and ECN agreed on.
             None => {
                 spec.options.window_scale = None;
                 spec.options.sack_permitted = false;
@@ -257,6 +285,9 @@ impl Stack {
             if carried.sack {
                 record.flags |= HalfOpenFlags::SACK;
             }
+            if carried.ecn && self.still_accepts_ecn(id, arrived) {
+                record.flags |= HalfOpenFlags::ECN;
+            }
             if let Some(scale) = carried.window_scale {
                 record.flags |= HalfOpenFlags::WINDOW_SCALE;
                 record.snd_wscale = scale;
@@ -266,12 +297,20 @@ impl Stack {
         Some(record)
     }
 
+    /// The setting or the route may have changed since the cookie said yes.
+    fn still_accepts_ecn(&self, id: SocketId, arrived: &Arrived) -> bool {
+        self.shared.sysctl.tcp_ecn != 0 || self.path_back(id, arrived).is_some_and(|path| path.ecn)
+    }
+
+    fn path_back(&self, id: SocketId, arrived: &Arrived) -> Option<Path> {
+        let query = self.options(id).ok()?.route_query();
+        let path = self.interfaces.path(Some(arrived.key.local), arrived.key.remote, query);
+        path.ok().map(|(path, _)| path)
+    }
+
     fn offered_scale(&self, id: SocketId, arrived: &Arrived) -> Option<u8> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
-        let (path, _) = self
-            .interfaces
-            .path(Some(arrived.key.local), arrived.key.remote, listener.options.device())
-            .ok()?;
+        let path = self.path_back(id, arrived)?;
         let mss = advertised_mss(&path, &listener.options);
         Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
     }
@@ -410,7 +449,7 @@ impl Stack {
         let spec = self.syn_ack_spec(&record, now);
         let ack = SegmentSpec {
             seq: Seq(record.iss) + 1,
-            flags: Flags::ACK,
+            flags: Flags::ACK | ecn::challenge_ace(&record),
             window: u16::try_from(record.rcv_wnd >> record.rcv_wscale).unwrap_or(u16::MAX),
             options: TcpOptions { timestamps: spec.options.timestamps, ..TcpOptions::default() },
             reason: SendReason::ChallengeAck,
@@ -429,11 +468,10 @@ impl Stack {
         now: Instant,
     ) {
         let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return };
-        let device = listener.options.device();
-        let path = self.interfaces.path(Some(record.key.local), record.key.remote, device);
+        let query = listener.options.route_query();
+        let path = self.interfaces.path(Some(record.key.local), record.key.remote, query);
         let Ok((path, _)) = path else { return };
-        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
-        let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
+        let algorithm = self.algorithm_of(listener);
         let options = listener.options.inherited();
         let v6_socket = listener.family == Family::V6;
         let hold = PortHold { held: true, listening: false, any_addr: false, ..listener.hold };

@@ -123,9 +123,16 @@ sysctls! {
     tcp_dsack: u8 = 1, "net.ipv4.tcp_dsack", 0, 255, "", NextSegment,
         "Report duplicate data in the first SACK block (RFC 2883).";
     tcp_ecn: u8 = 2, "net.ipv4.tcp_ecn", 0, 5, "", NextConnection,
-        "ECN (RFC 3168): 0 never, 1 ask and accept, 2 accept only; 3 to 5 the same with AccECN (RFC 9768).";
+        "ECN: 0 never; 1 ask for it and accept it (RFC 3168), 2 accept only. 3 ask for and accept accurate ECN \
+         (RFC 9768), 4 ask for classic ECN and accept both, 5 accept both only.";
     tcp_ecn_fallback: u8 = 1, "net.ipv4.tcp_ecn_fallback", 0, 1, "", NextSegment,
         "Send an unanswered SYN again without asking for ECN.";
+    tcp_ecn_option: u8 = 2, "net.ipv4.tcp_ecn_option", 0, 3, "", NextConnection,
+        "The option of accurate ECN, once the peer has shown his: 0 never, 1 after changes and as a beacon, \
+         2 wherever it fits until a SYN,ACK with it was not answered, 3 wherever it fits.";
+    tcp_ecn_option_beacon: u8 = 3, "net.ipv4.tcp_ecn_option_beacon", 0, 3, "", AtOnce,
+        "How often in a round trip the option of accurate ECN is sent though nothing has changed, with \
+         tcp_ecn_option 1; 0 never.";
     tcp_fack: u8 = 0, "net.ipv4.tcp_fack", 0, 255, "", AtOnce,
         "Forward acknowledgement: the highest SACK tells what is lost, until reordering is seen.";
     tcp_fastopen: i32 = 1, "net.ipv4.tcp_fastopen", INT_MIN, INT_MAX, "", NextConnection,

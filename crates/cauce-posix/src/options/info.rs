@@ -33,7 +33,7 @@ impl Layout {
 ///
 /// Fields of mechanisms that the engine does not have yet are 0, as on a connection that never used them.
 pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
-    let layout = Layout::default()
+    Layout::default()
         .byte(info.state as u8)
         .byte(info.ca_state as u8)
         .byte(info.retransmits)
@@ -81,7 +81,7 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .long(info.rwnd_limited)
         .long(info.sndbuf_limited)
         .word(info.delivered)
-        .word(0)
+        .word(info.delivered_ce)
         .long(info.bytes_sent)
         .long(info.bytes_retrans)
         .word(info.dsack_dups)
@@ -91,9 +91,18 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .word(info.rcv_wnd)
         .word(0)
         .half(0)
-        .half(0);
-    // The time spent in time-outs, seven counts of Accurate ECN, and its two modes.
-    (0..8).fold(layout, |layout, _| layout.word(0)).half(0).half(0).0
+        .half(0)
+        .word(0)
+        .word(info.received_ce)
+        .word(info.delivered_e1_bytes)
+        .word(info.delivered_e0_bytes)
+        .word(info.delivered_ce_bytes)
+        .word(info.received_e1_bytes)
+        .word(info.received_e0_bytes)
+        .word(info.received_ce_bytes)
+        .half(info.accecn_fail_mode)
+        .half(info.accecn_opt_seen)
+        .0
 }
 
 /// `union tcp_cc_info`: the member of the algorithm.
