@@ -95,13 +95,13 @@ macro_rules! algorithm_switch {
 sysctls! {
     // tcp(7)'s own settings, S-01 to S-55.
     tcp_abc: u8 = 0, "net.ipv4.tcp_abc", 0, 2, "", AtOnce,
-        "Appropriate byte counting (RFC 3465): 0 one MSS per ACK, 1 one per full MSS acknowledged, 2 up \
-         to two.";
+        "Appropriate byte counting (RFC 3465): 0 one MSS per ACK, in Linux's profiles one per segment, 1 one per full \
+         MSS acknowledged, 2 up to two.";
     tcp_abort_on_overflow: u8 = 0, "net.ipv4.tcp_abort_on_overflow", 0, 255, "", AtOnce,
         "Reset a handshake that finds the accept queue full, instead of letting the peer try again.";
     tcp_adv_win_scale: i32 = 1, "net.ipv4.tcp_adv_win_scale", -31, 31, "", AtOnce,
-        "Share of the receive buffer for the application: 1/2^n of it, or all but 1/2^-n; acts in profile \
-         manpage.";
+        "Share of the receive buffer for the application: 1/2^n of it, or all but 1/2^-n; without \
+         effect in Linux's profiles.";
     tcp_allowed_congestion_control: AlgorithmList = AlgorithmList::of(&["reno", "cubic"]),
         "net.ipv4.tcp_allowed_congestion_control", 0, 0, "", AtOnce,
         "Congestion controls that a process without privilege may choose.", write write_allowed;
