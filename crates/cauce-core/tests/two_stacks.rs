@@ -137,7 +137,7 @@ fn waiting_calls() {
     two.assert_nothing_left();
 }
 
-/// every kind of entry is listed, with its queues and its timer, and gone when it is gone.
+/// every kind of entry is listed, with its queues and its timer, and gone when it is gone.
 #[test]
 fn a_listing_shows_every_kind_of_entry() {
     let mut two = Two::new();

@@ -59,6 +59,7 @@ async fn a_connect_that_was_given_up_leaves_nothing() -> io::Result<()> {
     Ok(())
 }
 
+/// a dropped stream closes as close() does.
 #[tokio::test]
 async fn what_was_written_before_a_drop_arrives() -> io::Result<()> {
     let (left, right) = cauce::pair();
@@ -132,6 +133,7 @@ async fn after_a_shutdown_the_network_is_down() -> io::Result<()> {
     Ok(())
 }
 
+/// who ends leaves nothing open.
 #[test]
 fn a_runtime_that_ends_takes_its_netstacks_down() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();

@@ -365,6 +365,7 @@ async fn readiness_tells_what_the_next_call_will_do() -> io::Result<()> {
     Ok(())
 }
 
+/// calls of several threads at once.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn readers_writers_and_closers_lose_no_wake_up() -> io::Result<()> {
     let (left, right) = cauce::pair();

@@ -73,7 +73,6 @@ fn examine(rows: &[Row], proofs: &Proofs) -> (BTreeMap<String, Vec<String>>, Vec
 }
 
 #[test]
-#[ignore = "rows are still without a test"]
 fn every_row_has_a_test_that_fails_without_it() {
     let rows = all_rows();
     let proofs = Proofs::collect(&root());

@@ -97,7 +97,7 @@ impl Proofs {
                 current = is_test.then_some(name);
                 is_test = false;
                 let rows = std::mem::take(&mut before);
-                let rows = rows.into_iter().chain(rows_in(trimmed));
+                let rows = rows.into_iter().chain(rows_in(trimmed)).chain(rows_of_name(name));
                 rows.for_each(|row| current.iter().for_each(|name| self.cite(&row, path, Some(name))));
                 continue;
             }
@@ -130,6 +130,16 @@ fn rows_in(text: &str) -> Vec<String> {
     let words = words.map(|word| word.trim_matches(['.', '-']));
     let known = |word: &&str| is_row(word) || sysctl::table().iter().any(|entry| entry.short_name() == *word);
     words.filter(known).map(str::to_owned).collect()
+}
+
+/// Rows that begin a test's name, as in `g03_the_bounds_are_taken`.
+fn rows_of_name(name: &str) -> Vec<String> {
+    let row = |word: &str| {
+        let (kind, number) = word.split_at_checked(1)?;
+        let row = format!("{}-{number}", kind.to_ascii_uppercase());
+        is_row(&row).then_some(row)
+    };
+    name.split('_').map_while(row).collect()
 }
 
 fn is_row(word: &str) -> bool {

@@ -169,3 +169,27 @@ fn q36_before_the_recipe() {
     assert!((17_900..=18_000).contains(&left), "{left}");
     assert_eq!(rig.pair.endpoint(Side::A).counters().get(Counter::TWRecycled), 0);
 }
+
+/// with the recipe TIME-WAITs of connections with timestamps last 3.5 time-outs, so there are hardly more than
+/// one second opens; no connection gets another's bytes.
+#[test]
+fn q36_after_the_recipe() {
+    for profile in [false, true] {
+        let mut rig = Rig::new(&delay(1), &[]);
+        match profile {
+            true => rig.set(Side::A, &[("cauce.profile", "time-wait-relief")]),
+            false => apply_recipe(&mut rig, Side::A),
+        }
+        let left = churn(&mut rig, 300, 120);
+        assert!((200..=300).contains(&left), "{left}");
+    }
+}
+
+/// and a port is free again after 3.5 time-outs, so that a handful of them serves what thousands did.
+#[test]
+fn q36_ports_come_back() {
+    let mut rig = Rig::new(&delay(1), &[("ip_local_port_range", "40000 40399")]);
+    apply_recipe(&mut rig, Side::A);
+    let left = churn(&mut rig, 300, 60);
+    assert!((200..=300).contains(&left), "{left}");
+}

@@ -2,4 +2,5 @@
 
 mod calls;
 mod epoll;
+mod privileges;
 mod world;

@@ -1,0 +1,110 @@
+//! What a process without privilege may not do, and what its sockets are called.
+
+use crate::world::{World, here};
+use cauce_core::socket::errno::Errno;
+use cauce_posix::{Address, Answer, Call, Fd};
+
+fn set(world: &mut World, fd: Fd, level: i32, name: i32, value: &[u8]) -> Result<i64, Errno> {
+    world.call(Call::SetOption { fd, level, name, value: Some(value.to_vec()) }).result
+}
+
+/// O-32, O-42, O-43, O-44, O-56: options that need privilege are refused without it, and taken with it.
+#[test]
+fn options_that_need_privilege() {
+    const SOCKET: i32 = libc::SOL_SOCKET;
+    let int = |value: i32| value.to_ne_bytes();
+    for (level, name, value, refused) in [
+        (SOCKET, libc::SO_MARK, 7, Errno::EPERM),
+        (SOCKET, libc::SO_PRIORITY, 7, Errno::EPERM),
+        (SOCKET, 32, 5000, Errno::EPERM),
+        (SOCKET, 33, 5000, Errno::EPERM),
+        (SOCKET, libc::SO_DEBUG, 1, Errno::EACCES),
+        (SOCKET, libc::SO_BUSY_POLL, 50, Errno::EPERM),
+        (libc::SOL_IP, libc::IP_TRANSPARENT, 1, Errno::EPERM),
+    ] {
+        let mut world = World::new();
+        let fd = world.socket(0);
+        world.process.set_privileged(false);
+        assert_eq!(set(&mut world, fd, level, name, &int(value)), Err(refused), "{level} {name}");
+        world.process.set_privileged(true);
+        assert_eq!(set(&mut world, fd, level, name, &int(value)), Ok(0), "{level} {name}");
+    }
+    let mut world = World::new();
+    let fd = world.socket(0);
+    world.process.set_privileged(false);
+    assert_eq!(set(&mut world, fd, SOCKET, libc::SO_PRIORITY, &int(6)), Ok(0));
+    assert_eq!(set(&mut world, fd, SOCKET, libc::SO_DEBUG, &int(0)), Ok(0));
+}
+
+/// O-01, S-04: an algorithm that there is and that is not allowed is EPERM, one that there is not is ENOENT.
+#[test]
+fn algorithms_that_need_privilege() {
+    let mut world = World::new();
+    world.stack.sysctl_mut().set("tcp_allowed_congestion_control", "cubic").unwrap();
+    let fd = world.socket(0);
+    world.process.set_privileged(false);
+    let (level, name) = (libc::SOL_TCP, libc::TCP_CONGESTION);
+    assert_eq!(set(&mut world, fd, level, name, b"reno"), Err(Errno::EPERM));
+    assert_eq!(set(&mut world, fd, level, name, b"bogus"), Err(Errno::ENOENT));
+    assert_eq!(set(&mut world, fd, level, name, b"cubic"), Ok(0));
+    world.process.set_privileged(true);
+    assert_eq!(set(&mut world, fd, level, name, b"reno"), Ok(0));
+}
+
+/// A-23 and ip_unprivileged_port_start: ports below it are EACCES without privilege; port 0 is anybody's.
+#[test]
+fn ports_that_need_privilege() {
+    let bind = |world: &mut World, port: u16| {
+        let fd = world.socket(0);
+        world.call(Call::Bind { fd, address: Address::Inet(([127, 0, 0, 1], port).into()) }).result
+    };
+    let mut world = World::new();
+    assert_eq!(bind(&mut world, 80), Ok(0));
+    world.process.set_privileged(false);
+    assert_eq!(bind(&mut world, 81), Err(Errno::EACCES));
+    assert_eq!((bind(&mut world, 1024), bind(&mut world, 0)), (Ok(0), Ok(0)));
+    world.stack.sysctl_mut().set("ip_unprivileged_port_start", "80").unwrap();
+    assert_eq!(bind(&mut world, 81), Ok(0));
+}
+
+/// names before and after connect(), of both ends; what bind() and connect() chose is filled in.
+#[test]
+fn names_of_both_ends() {
+    let mut world = World::new();
+    let name = |world: &mut World, fd: Fd, peer: bool| {
+        let outcome = world.call(Call::Name { fd, peer });
+        outcome.result.map(|_| match outcome.answer {
+            Answer::Address(address) => address.to_string(),
+            other => panic!("{other:?}"),
+        })
+    };
+    let fresh = world.socket(0);
+    assert_eq!(name(&mut world, fresh, false).unwrap(), "0.0.0.0:0");
+    assert_eq!(name(&mut world, fresh, true), Err(Errno::ENOTCONN));
+    let (listener, client, server) = world.pair();
+    let Address::Inet(at) = here() else { unreachable!("an address of IPv4") };
+    assert_eq!(name(&mut world, listener, false).unwrap(), at.to_string());
+    assert_eq!(name(&mut world, client, true).unwrap(), at.to_string());
+    assert_eq!(name(&mut world, server, false).unwrap(), at.to_string());
+    let chosen = name(&mut world, client, false).unwrap();
+    assert!(chosen.starts_with("127.0.0.1:") && !chosen.ends_with(":0"), "{chosen}");
+    assert_eq!(name(&mut world, server, true).unwrap(), chosen);
+}
+
+/// G-06, G-07: a setting is read when it is used, by sockets that there are too, unless a socket has its own; another
+/// stack has its own settings.
+#[test]
+fn settings_are_read_when_they_are_used() {
+    let (mut world, mut other) = (World::new(), World::new());
+    let idle = |world: &mut World, fd: Fd| {
+        let (level, name) = (libc::SOL_TCP, libc::TCP_KEEPIDLE);
+        match world.call(Call::GetOption { fd, level, name, len: 4 }).answer {
+            Answer::Bytes(bytes) => i32::from_ne_bytes(bytes.try_into().unwrap()),
+            answer => panic!("{answer:?}"),
+        }
+    };
+    let (open, own, there) = (world.socket(0), world.socket(0), other.socket(0));
+    set(&mut world, own, libc::SOL_TCP, libc::TCP_KEEPIDLE, &50i32.to_ne_bytes()).unwrap();
+    world.stack.sysctl_mut().set("tcp_keepalive_time", "120").unwrap();
+    assert_eq!((idle(&mut world, open), idle(&mut world, own), idle(&mut other, there)), (120, 50, 7200));
+}
