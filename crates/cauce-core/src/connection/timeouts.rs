@@ -141,6 +141,10 @@ impl Connection {
             // A peer that still answers may keep its window closed; one that is silent may not (RFC 1122).
             return cx.now.since(self.stats.last_ack_recv) > cx.sysctl.rto_max() * 2;
         }
+        // TCP_USER_TIMEOUT takes the place of all counts, and is a deadline of its own (O-13).
+        if self.options.user_timeout > 0 {
+            return false;
+        }
         self.retried_for(self.retries_allowed(cx), cx)
     }
 

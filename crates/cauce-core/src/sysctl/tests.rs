@@ -89,6 +89,7 @@ fn g01_numbers_are_read_as_linux_reads_them() {
     }
 }
 
+/// G-02: and an empty write succeeds.
 #[test]
 fn g02_text_that_is_no_number_is_refused_and_kept() {
     let mut sysctls = Sysctls::default();
