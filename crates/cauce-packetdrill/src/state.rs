@@ -18,6 +18,7 @@ use cauce_device::offload;
 use cauce_posix::{Address, Call, Fd, Outcome, Process, Progress, SleepId};
 use cauce_wire::IpHeader;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::path::Path;
 use std::sync::{Arc, Condvar};
 
 /// Entries that the stack may put into a batch at a time.
@@ -67,10 +68,12 @@ impl State {
             medium: Medium::Ip,
             max_super: u16::MAX,
         });
+        let mut process = Process::new(descriptor::limit());
+        process.set_population(|id| Path::new("/proc").join(id.to_string()).exists());
         let addresses = Addresses::new(&mut stack, device, &flags.local);
         State {
             stack,
-            process: Process::new(descriptor::limit()),
+            process,
             device,
             addresses,
             handles: Handles::default(),

@@ -133,13 +133,8 @@ impl Process {
             },
             libc::F_SETOWN | libc::F_GETOWN => match &mut named.kind {
                 Kind::Socket(end) if command == libc::F_GETOWN => Outcome::done(end.owner).into(),
-                Kind::Socket(end) => match i32::try_from(argument) {
-                    Ok(owner) if owner != i32::MIN => {
-                        end.owner = owner;
-                        Outcome::done(0).into()
-                    }
-                    _ => Errno::EINVAL.into(),
-                },
+                // Linux looks at the lower half of the argument alone.
+                Kind::Socket(_) => self.set_owner(object, argument as i32).into(),
                 _ => Progress::Unsupported("owners of other descriptors than sockets".to_owned()),
             },
             other => Progress::Unsupported(format!("fcntl command {other}")),
@@ -172,10 +167,7 @@ impl Process {
                 }
             }
             (Kind::Socket(end), SIOCATMARK) => int(usize::from(stack.socket(end.id).at_mark())),
-            (Kind::Socket(end), FIOSETOWN | SIOCSPGRP) if argument != i32::MIN => {
-                end.owner = argument;
-                Outcome::done(0).into()
-            }
+            (Kind::Socket(_), FIOSETOWN | SIOCSPGRP) => self.set_owner(object, argument).into(),
             (Kind::Socket(end), FIOGETOWN | SIOCGPGRP) => Outcome::with(0, Answer::Int(end.owner)).into(),
             // Requests of interfaces and routes; all others Linux does not know either.
             (Kind::Socket(_), other @ 0x8906..=0x897f) => Progress::Unsupported(format!("ioctl {other:#x}")),

@@ -33,6 +33,7 @@ mod file;
 mod message;
 mod object;
 pub mod options;
+mod owner;
 mod pipe;
 mod poll;
 pub mod proc;

@@ -35,6 +35,8 @@ pub struct Process {
     pub(crate) signals: VecDeque<Signal>,
     /// CAP_NET_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE.
     pub(crate) privileged: bool,
+    /// Whether there is a process or a group of processes with a number.
+    pub(crate) exists: fn(i32) -> bool,
     /// The time of day when the stack's clock stood at 0, nanoseconds after 1970.
     pub(crate) wall: i128,
     returned: VecDeque<(SleepId, Outcome)>,
@@ -53,6 +55,7 @@ impl Process {
             stirred: false,
             signals: VecDeque::new(),
             privileged: true,
+            exists: |_| true,
             wall: 0,
             returned: VecDeque::new(),
         }
@@ -140,6 +143,22 @@ impl Process {
     pub fn poll_timeout(&self) -> Option<Instant> {
         let deadlines = self.sleepers.values().filter_map(Sleeper::own_deadline);
         deadlines.min().filter(|at| *at != Instant::NEVER)
+    }
+
+    /// The end of the process: what sleeps is taken back and every descriptor closed, as close() does, but that nothing
+    /// waits for SO_LINGER. A linger time of 0 still resets. What was queued goes on to the peer while the stack
+    /// is driven; the process is as new afterwards.
+    pub fn end(&mut self, stack: &mut Stack, now: Instant) {
+        for id in self.sleepers.keys().collect::<Vec<_>>() {
+            self.interrupt(stack, now, id);
+        }
+        for fd in self.descriptors() {
+            if let Ok(object) = self.table.remove(fd) {
+                self.let_go_all(stack, now, &[object]);
+            }
+        }
+        self.returned.clear();
+        self.signals.clear();
     }
 
     /// Takes a sleeping call back, as a signal does: what it has done so far, or `EINTR`.

@@ -8,7 +8,7 @@ mod commands;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use cauce_core::batch::Batch;
@@ -75,6 +75,8 @@ impl Core {
             z = (z ^ z >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
             z ^ z >> 31
         };
+        let mut process = Process::new(DESCRIPTORS);
+        process.set_population(|id| Path::new("/proc").join(id.to_string()).exists());
         let nowhere = SocketAddr::from(([0, 0, 0, 0], 0));
         Core {
             stack: Stack::new(Sysctls::default(), Box::new(rng)),
@@ -83,7 +85,7 @@ impl Core {
             zero: Instant::from_nanos(EPOCH),
             batch: Batch::new(BATCH),
             left: VecDeque::new(),
-            process: Process::new(DESCRIPTORS),
+            process,
             sleeper: None,
             over: None,
             local: nowhere,
