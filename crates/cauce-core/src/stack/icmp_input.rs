@@ -92,7 +92,7 @@ impl Stack {
             expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let follows = matches!(conn.options.mtu_discover, 1 | 2) && !conn.path.mtu_locked;
+        let follows = matches!(conn.options.mtu_discover, 1..=3) && !conn.path.mtu_locked;
         if !follows || mtu >= u32::from(conn.path.mtu) {
             return;
         }
