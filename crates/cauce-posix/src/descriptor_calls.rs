@@ -177,7 +177,8 @@ impl Process {
                 Outcome::done(0).into()
             }
             (Kind::Socket(end), FIOGETOWN | SIOCGPGRP) => Outcome::with(0, Answer::Int(end.owner)).into(),
-            (Kind::Socket(_), other) => Progress::Unsupported(format!("ioctl {other:#x}")),
+            // Requests of interfaces and routes; all others Linux does not know either.
+            (Kind::Socket(_), other @ 0x8906..=0x897f) => Progress::Unsupported(format!("ioctl {other:#x}")),
             (Kind::PipeReader(_) | Kind::PipeWriter(_), SIOCINQ) => {
                 int(pipe.and_then(|pipe| self.pipes.get(pipe)).map_or(0, Pipe::len))
             }

@@ -33,6 +33,8 @@ pub struct Process {
     /// Something happened that a sleeping call may have waited for.
     pub(crate) stirred: bool,
     pub(crate) signals: VecDeque<Signal>,
+    /// CAP_NET_ADMIN, CAP_NET_RAW and CAP_NET_BIND_SERVICE.
+    pub(crate) privileged: bool,
     /// The time of day when the stack's clock stood at 0, nanoseconds after 1970.
     pub(crate) wall: i128,
     returned: VecDeque<(SleepId, Outcome)>,
@@ -50,9 +52,17 @@ impl Process {
             by_call: SecondaryMap::new(),
             stirred: false,
             signals: VecDeque::new(),
+            privileged: true,
             wall: 0,
             returned: VecDeque::new(),
         }
+    }
+
+    /// Gives the process the privileges of an administrator over the network (which a new one has), or takes them: ports
+    /// below `ip_unprivileged_port_start`, SO_MARK, SO_PRIORITY above 6, buffers without bound, IP_TRANSPARENT, and
+    /// algorithms outside `tcp_allowed_congestion_control` are refused without them (G-05, O-01, O-32, O-42, A-23).
+    pub fn set_privileged(&mut self, privileged: bool) {
+        self.privileged = privileged;
     }
 
     /// Makes a system call.

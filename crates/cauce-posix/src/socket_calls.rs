@@ -13,11 +13,18 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 /// Flags beside the type of a socket.
 const KIND_FLAGS: i32 = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+/// The part of a socket's kind that is its type.
+const SOCK_TYPE_MASK: i32 = 15;
 /// Multipath TCP, which Linux has beside TCP.
 const IPPROTO_MPTCP: i32 = 262;
+/// Beyond all protocols (IPPROTO_MAX).
+const MAX_PROTOCOL: i32 = 263;
 
 impl Process {
     pub(crate) fn socket(&mut self, stack: &mut Stack, domain: i32, kind: i32, protocol: i32) -> Progress {
+        if kind & !(KIND_FLAGS | SOCK_TYPE_MASK) != 0 {
+            return Errno::EINVAL.into();
+        }
         let family = match domain {
             libc::AF_INET => Family::V4,
             libc::AF_INET6 => Family::V6,
@@ -29,6 +36,7 @@ impl Process {
         match protocol {
             0 | libc::IPPROTO_TCP => {}
             IPPROTO_MPTCP => return Progress::Unsupported("IPPROTO_MPTCP".to_owned()),
+            MAX_PROTOCOL.. | ..0 => return Errno::EINVAL.into(),
             _ => return Errno::EPROTONOSUPPORT.into(),
         }
         match stack.open(family) {
@@ -65,7 +73,14 @@ impl Process {
             Address::Unspecified if end.family == Family::V4 => Ok(SocketAddr::from(([0, 0, 0, 0], 0))),
             address => address.inet(),
         };
-        address.and_then(|address| stack.socket(end.id).bind(address)).into()
+        let first = stack.sysctl().ip_unprivileged_port_start;
+        let may = |address: &SocketAddr| {
+            self.privileged || address.port() == 0 || u32::from(address.port()) >= first
+        };
+        match address {
+            Ok(address) if !may(&address) => Errno::EACCES.into(),
+            address => address.and_then(|address| stack.socket(end.id).bind(address)).into(),
+        }
     }
 
     pub(crate) fn listen(&mut self, stack: &mut Stack, fd: Fd, backlog: i32) -> Progress {
@@ -178,7 +193,7 @@ impl Process {
             }
             (Ok(Returned::Bytes(count)), _) => Outcome::done(count as i64),
             (Ok(Returned::Socket(child)), Then::Accept { family, flags }) => {
-                let peer = stack.socket(child).peer_addr();
+                let peer = stack.socket(child).accepted_from();
                 let answer = peer.map_or(Answer::Nothing, |peer| Answer::Address(seen_by(family, peer)));
                 self.install_socket(stack, child, family, flags, answer)
             }

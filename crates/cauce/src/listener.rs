@@ -184,7 +184,7 @@ impl TcpListener {
     /// # Ok(()) }
     /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.handle.set(SocketOption::Ttl(i32::try_from(ttl).unwrap_or(i32::MAX)))
+        self.handle.set(SocketOption::HopLimit(i32::try_from(ttl).unwrap_or(i32::MAX)))
     }
 
     /// The netstack that it listens on.

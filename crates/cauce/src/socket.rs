@@ -237,9 +237,9 @@ options! {
     set set_tos_v4(tos) = SocketOption::Tos(tos as i32), example "0x20";
 
     /// Traffic class of IPv6 packets (IPV6_TCLASS), without the ECN bits.
-    get tclass_v6() -> u32 = |options, _| options.tos().into();
+    get tclass_v6() -> u32 = |options, _| options.tclass().into();
     /// Sets the traffic class of IPv6 packets (IPV6_TCLASS); the ECN bits stay TCP's own.
-    set set_tclass_v6(tclass) = SocketOption::Tos(tclass as i32), example "0x20";
+    set set_tclass_v6(tclass) = SocketOption::TrafficClass(i32::try_from(tclass).unwrap_or(i32::MAX)), example "0x20";
 
     /// True when an IPv6 socket speaks no IPv4 (IPV6_V6ONLY).
     get only_v6() -> bool = |options, _| options.only_v6();
@@ -249,7 +249,7 @@ options! {
     /// Time to live, or hop limit, of the packets sent.
     get ttl() -> u32 = |options, sysctls| options.ttl(sysctls).into();
     /// Sets the time to live, or hop limit, 1 to 255.
-    set set_ttl(ttl) = SocketOption::Ttl(i32::try_from(ttl).unwrap_or(i32::MAX)), example "100";
+    set set_ttl(ttl) = SocketOption::HopLimit(i32::try_from(ttl).unwrap_or(i32::MAX)), example "100";
 
     /// True when the socket may bind to addresses that are not the netstack's (IP_TRANSPARENT).
     get transparent() -> bool = |options, _| options.transparent();

@@ -183,7 +183,7 @@ impl TcpStream {
     /// # Ok(()) }
     /// ```
     pub fn set_ttl(&self, ttl: u32) -> io::Result<()> {
-        self.handle.set(SocketOption::Ttl(i32::try_from(ttl).unwrap_or(i32::MAX)))
+        self.handle.set(SocketOption::HopLimit(i32::try_from(ttl).unwrap_or(i32::MAX)))
     }
 
     /// True when an idle peer is probed (SO_KEEPALIVE).

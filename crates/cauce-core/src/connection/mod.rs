@@ -31,6 +31,7 @@ use crate::context::Context;
 use crate::receive::{PathTimes, Receiver};
 use crate::recovery::{Env, Recovery, SenderState, Settings};
 use crate::send::write_queue::WriteQueue;
+use crate::socket::Family;
 use crate::socket::SocketId;
 use crate::socket::errno::Errno;
 use crate::socket::options::{SocketOptions, rare_flag};
@@ -301,6 +302,11 @@ impl Connection {
     pub(crate) fn view(&self, now: Instant) -> SenderView {
         let limited = self.cong.is_cwnd_limited();
         self.recovery.view(now, self.snd.una, self.snd.nxt, u32::from(self.mss), limited)
+    }
+
+    /// The family of its socket.
+    pub(crate) fn family(&self) -> Family {
+        if self.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 }
     }
 
     /// What recovery is lent for one call.

@@ -105,7 +105,7 @@ impl Connection {
         let window = InitialWindow { window: record.rcv_wnd, scale: record.rcv_wscale, ..opening };
         let mut conn = Connection::build_block(setup, negotiated, irs, window, cx);
         conn.state = State::SynReceived;
-        conn.options.tos = record.tos;
+        conn.options.set_traffic_class(conn.key.is_v4(), record.tos);
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
         }

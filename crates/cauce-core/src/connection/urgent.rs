@@ -101,10 +101,14 @@ impl Connection {
         let inline = self.options.has(option::OOBINLINE);
         let closed = self.state == State::Closed;
         let over = self.has(flag::RCV_SHUTDOWN | flag::FIN_RECEIVED) || closed;
+        let lost = closed && !self.has(flag::FIN_RECEIVED);
         let Some(urgent) = self.rare.as_mut().and_then(|rare| rare.urgent.as_mut()).filter(|_| !inline)
         else {
             return Err(Errno::EINVAL);
         };
+        if urgent.byte != UrgentByte::Read && lost {
+            return Err(Errno::ENOTCONN);
+        }
         match urgent.byte {
             UrgentByte::Read => Err(Errno::EINVAL),
             UrgentByte::Here(byte) => {

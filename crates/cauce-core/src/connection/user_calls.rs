@@ -244,10 +244,14 @@ impl Connection {
     }
 
     fn nothing_to_read(&mut self) -> Result<usize, Errno> {
+        // The end of the stream comes before an error that a reset has left after it.
+        if self.has(flag::FIN_RECEIVED) {
+            return Ok(0);
+        }
         if let Some(error) = self.take_error() {
             return Err(error);
         }
-        if self.has(flag::FIN_RECEIVED | flag::RCV_SHUTDOWN) || self.state == State::Closed {
+        if self.has(flag::RCV_SHUTDOWN) || self.state == State::Closed {
             return Ok(0);
         }
         Err(Errno::EAGAIN)

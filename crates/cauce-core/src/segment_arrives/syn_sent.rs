@@ -71,8 +71,8 @@ impl Connection {
     /// A bare reset at the number that the segment acknowledged: it says nothing of this connection.
     pub(crate) fn reply_reset_at(&mut self, seq: Seq, cx: &mut Context<'_>) {
         let spec = SegmentSpec {
-            ttl: self.options.hop_limit(cx.sysctl),
-            tos: self.options.tos,
+            ttl: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
+            tos: self.options.traffic_class(self.key.is_v4()),
             device: self.path.device,
             ..SegmentSpec::new(self.key, seq, Flags::RST, SendReason::Reset)
         };

@@ -171,11 +171,11 @@ impl Connection {
         let identification = self.ip_id;
         self.ip_id = self.ip_id.wrapping_add(segments as u16);
         NetworkFields {
-            hop_limit: self.options.hop_limit(cx.sysctl),
-            traffic_class: self.options.tos,
+            hop_limit: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
+            traffic_class: self.options.traffic_class(self.key.is_v4()),
             flow_label: 0,
             identification,
-            dont_fragment: matches!(self.options.mtu_discover, 1..=3),
+            dont_fragment: matches!(self.options.mtu_discover(self.key.is_v4()), 1..=3),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::socket::errno::Errno;
 use crate::socket::readiness::Readiness;
 use crate::sysctl::Sysctls;
 use crate::time::{Duration, Instant};
+use core::net::SocketAddr;
 
 impl Socket<'_> {
     /// Reads at most `max` bytes through `sink`, which is shown one run after the other and says how much of
@@ -34,6 +35,15 @@ impl Socket<'_> {
             self.stack.await_room(self.id);
         }
         ready
+    }
+
+    /// Whose connection it is, or was: accept(2) tells it of one that was lost before, too.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id, `ENOTCONN` for a socket that is no connection.
+    pub fn accepted_from(&self) -> Result<SocketAddr, Errno> {
+        self.options()?;
+        self.stack.connection(self.id).map(|conn| conn.key.remote()).ok_or(Errno::ENOTCONN)
     }
 
     /// True for a listener.
@@ -68,6 +78,29 @@ impl Socket<'_> {
     /// another family.
     pub fn option(&mut self, now: Instant, name: OptionName) -> Result<OptionValue, Errno> {
         self.stack.option(self.id, now, name)
+    }
+
+    /// What [`Socket::keep`] has kept under `key`.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn kept(&self, key: u16) -> Result<Option<i32>, Errno> {
+        let rare = self.options()?.rare.as_ref();
+        Ok(rare.and_then(|rare| rare.kept.iter().find(|(known, _)| *known == key).map(|(_, value)| *value)))
+    }
+
+    /// Keeps a number for a face that has options which mean nothing to TCP: it is inherited by accepted sockets as
+    /// options are. There are as many as the face has keys.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn keep(&mut self, key: u16, value: i32) -> Result<(), Errno> {
+        let kept = &mut self.stack.options_mut(self.id)?.rare_mut().kept;
+        match kept.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, known)) => *known = value,
+            None => kept.push((key, value)),
+        }
+        Ok(())
     }
 
     /// The state of the congestion control (TCP_CC_INFO); `None` for algorithms that have none to show.
@@ -138,14 +171,19 @@ impl SocketOptions {
         self.has(flag::LINGER).then(|| Duration::from_secs(self.linger.into()))
     }
 
-    /// IP_TOS or IPV6_TCLASS.
+    /// IP_TOS.
     pub fn tos(&self) -> u8 {
         self.tos
     }
 
-    /// IP_TTL or IPV6_UNICAST_HOPS, the system's value unless the socket has its own.
+    /// IPV6_TCLASS.
+    pub fn tclass(&self) -> u8 {
+        self.traffic_class(false)
+    }
+
+    /// IP_TTL, the system's value unless the socket has its own.
     pub fn ttl(&self, sysctl: &Sysctls) -> u8 {
-        self.hop_limit(sysctl)
+        self.hop_limit(true, sysctl)
     }
 
     /// TCP_USER_TIMEOUT in milliseconds, 0 when there is none.

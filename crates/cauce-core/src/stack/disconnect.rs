@@ -3,10 +3,9 @@
 
 use super::sockets::wildcard;
 use super::{Entry, PortHold, Stack};
-use crate::connection::flag;
 use crate::connection::state::State;
 use crate::socket::errno::Errno;
-use crate::socket::{Family, Idle, SocketId};
+use crate::socket::{Idle, SocketId};
 use crate::stack::listeners::ListenAddr;
 use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
@@ -47,7 +46,7 @@ impl Stack {
         let mut cx = self.shared.cx(now);
         conn.release(&mut cx);
         let (key, hold) = (conn.key, core::mem::take(&mut conn.hold));
-        let family = if conn.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 };
+        let family = conn.family();
         let mut idle = Idle {
             family,
             options: conn.options.clone(),

@@ -17,7 +17,6 @@ use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::socket::errno::Errno;
 use crate::socket::error_queue::{ErrorMessage, ErrorOrigin};
-use crate::socket::options::flag as option;
 use crate::socket::readiness::Readiness;
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -92,7 +91,7 @@ impl Stack {
             expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let follows = matches!(conn.options.mtu_discover, 1..=3) && !conn.path.mtu_locked;
+        let follows = matches!(conn.options.mtu_discover(key.is_v4()), 1..=3) && !conn.path.mtu_locked;
         if !follows || mtu >= u32::from(conn.path.mtu) {
             return;
         }
@@ -112,7 +111,7 @@ impl Connection {
     /// . `quoted` is the packet of ours that the message quotes.
     fn report_icmp(&mut self, error: &IcmpError, errno: Errno, quoted: &Bytes, cx: &mut Context<'_>) {
         let handshake = matches!(self.state, State::SynSent | State::SynReceived);
-        if self.state == State::Closed || !handshake && !self.options.has(option::RECVERR) {
+        if self.state == State::Closed || !handshake && !self.options.recv_err(self.key.is_v4()) {
             return;
         }
         let v4 = self.key.is_v4();
@@ -138,7 +137,7 @@ impl Connection {
                 self.destroy(Some(errno), cx);
             }
             State::Closed => {}
-            _ if self.options.has(option::RECVERR) => {
+            _ if self.options.recv_err(self.key.is_v4()) => {
                 self.error = Some(errno);
                 self.tell(Readiness::ALL);
             }

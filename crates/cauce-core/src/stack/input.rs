@@ -79,7 +79,7 @@ impl Stack {
                     if !conn.options.hears(arrived.device) {
                         return self.new_segment(arrived, now);
                     }
-                    if conn.options.min_ttl() > arrived.hop_limit {
+                    if conn.options.min_ttl(conn.key.is_v4()) > arrived.hop_limit {
                         return self.too_few_hops(now);
                     }
                     let mut cx = self.shared.cx(now);
@@ -166,7 +166,7 @@ impl Stack {
         let listener = self.listeners.lookup(arrived.key.local, arrived.key.local_port, arrived.arrival());
         match listener {
             Some(id) => {
-                let least = self.options(id).map_or(0, |options| options.min_ttl());
+                let least = self.options(id).map_or(0, |options| options.min_ttl(arrived.key.is_v4()));
                 if least > arrived.hop_limit {
                     return self.too_few_hops(now);
                 }

@@ -162,9 +162,9 @@ impl Interfaces {
         &self,
         from: Option<Addr>,
         to: Addr,
-        device: Option<DeviceId>,
+        query: RouteQuery,
     ) -> Result<(Path, Addr), PathError> {
-        self.path_at(from, to, device, None)
+        self.path_at(from, to, query, None)
     }
 
     /// As [`Interfaces::path`], with what has been learned of the path's MTU.
@@ -172,7 +172,7 @@ impl Interfaces {
         &self,
         from: Option<Addr>,
         to: Addr,
-        device: Option<DeviceId>,
+        query: RouteQuery,
         now: Option<Instant>,
     ) -> Result<(Path, Addr), PathError> {
         if self.loops_back(to) {
@@ -190,10 +190,7 @@ impl Interfaces {
             };
             return Ok((path, from.unwrap_or(to)));
         }
-        let hop = self
-            .routes
-            .lookup(&to, RouteQuery { device, ..RouteQuery::default() })
-            .map_err(|why| PathError(errno_of(why)))?;
+        let hop = self.routes.lookup(&to, query).map_err(|why| PathError(errno_of(why)))?;
         let interface = self.get(hop.device);
         let device_mtu = interface.map_or(1500, |config| config.mtu);
         let metrics = hop.metrics;
@@ -218,7 +215,7 @@ impl Interfaces {
 
     /// Renews a connection's copy of its path after the table has changed.
     pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
-        match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.device(), Some(cx.now)) {
+        match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.route_query(), Some(cx.now)) {
             Ok((path, _)) => {
                 let lowered = path.mtu < conn.path.mtu;
                 let mtu = path.mtu;

@@ -285,7 +285,7 @@ fn listed_connection(id: SocketId, conn: &Connection, now: Instant) -> Listed {
         id: Some(id),
         cookie: id.data().as_ffi(),
         state: conn.state,
-        family: if conn.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 },
+        family: conn.family(),
         local: conn.key.local(),
         remote: conn.key.remote(),
         recv_queue: unread.min(u64::from(u32::MAX)) as u32,

@@ -79,7 +79,7 @@ use ports::{Binding, Holder, Ports};
 use rate_limit::ChallengeAcks;
 use slotmap::SlotMap;
 
-pub use interfaces::{InterfaceConfig, Medium};
+pub use interfaces::{InterfaceConfig, LOOPBACK, Medium};
 
 /// One TCP/IP stack without IO.
 pub struct Stack {

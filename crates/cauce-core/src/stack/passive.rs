@@ -109,7 +109,8 @@ impl Stack {
     ) -> Option<HalfOpen> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
         let key = arrived.key;
-        let (path, _) = self.interfaces.path(Some(key.local), key.remote, listener.options.device()).ok()?;
+        let (path, _) =
+            self.interfaces.path(Some(key.local), key.remote, listener.options.route_query()).ok()?;
         let sysctl = &self.shared.sysctl;
         let theirs = &arrived.segment.header.options;
         let mss = advertised_mss(&path, &listener.options);
@@ -146,7 +147,7 @@ impl Stack {
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
             tos: match sysctl.tcp_reflect_tos {
-                0 => listener.options.tos,
+                0 => listener.options.traffic_class(key.is_v4()),
                 _ => arrived.traffic_class & !ECN_MASK,
             },
             retransmits: 0,
@@ -160,7 +161,9 @@ impl Stack {
             .contains(HalfOpenFlags::TIMESTAMPS)
             .then(|| Timestamps { val: Clock::new(record.ts_offset).now(now), ecr: record.ts_recent });
         let ttl = match self.sockets.get(record.listener) {
-            Some(Entry::Listener(listener)) => listener.options.hop_limit(&self.shared.sysctl),
+            Some(Entry::Listener(listener)) => {
+                listener.options.hop_limit(record.key.is_v4(), &self.shared.sysctl)
+            }
             _ => 64,
         };
         SegmentSpec {
@@ -272,7 +275,7 @@ impl Stack {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
         let (path, _) = self
             .interfaces
-            .path(Some(arrived.key.local), arrived.key.remote, listener.options.device())
+            .path(Some(arrived.key.local), arrived.key.remote, listener.options.route_query())
             .ok()?;
         let mss = advertised_mss(&path, &listener.options);
         Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
@@ -431,8 +434,8 @@ impl Stack {
         now: Instant,
     ) {
         let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return };
-        let device = listener.options.device();
-        let path = self.interfaces.path(Some(record.key.local), record.key.remote, device);
+        let query = listener.options.route_query();
+        let path = self.interfaces.path(Some(record.key.local), record.key.remote, query);
         let Ok((path, _)) = path else { return };
         let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
         let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();

@@ -16,7 +16,7 @@ use crate::frame::DeviceId;
 use crate::listen::accept_queue::AcceptQueue;
 use crate::listen::listener::Listener;
 use crate::socket::errno::Errno;
-use crate::socket::options::{SocketOption, SocketOptions, flag as option};
+use crate::socket::options::{SocketOption, SocketOptions, flag as option, rare_flag};
 use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
 use crate::socket::timestamping::Timestamping;
@@ -74,27 +74,51 @@ impl Stack {
             }
             // What a lost connection left behind is told first.
             Some(Entry::Idle(idle)) => Err(idle.error.take().unwrap_or(unconnected)),
-            Some(_) => Err(unconnected),
+            // Writes alone tell what was left before the socket listened.
+            Some(Entry::Listener(listener)) if unconnected == Errno::EPIPE => {
+                Err(listener.error.take().unwrap_or(unconnected))
+            }
+            Some(Entry::Listener(_)) => Err(unconnected),
             None => Err(Errno::EBADF),
         }
     }
 
     pub(crate) fn bind(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
-        let Some(Entry::Idle(idle)) = self.sockets.get(id) else {
-            return Err(if self.sockets.contains_key(id) { Errno::EINVAL } else { Errno::EBADF });
+        let (family, options, bound) = match self.sockets.get(id).ok_or(Errno::EBADF)? {
+            Entry::Idle(idle) => (idle.family, &idle.options, idle.bound.is_some_and(|at| at.port != 0)),
+            Entry::Listener(listener) => (listener.family, &listener.options, true),
+            Entry::Connection(conn) => (conn.family(), &conn.options, true),
         };
-        if idle.bound.is_some() {
+        // Linux looks at the address first with IPv4, at the socket first with IPv6.
+        if bound && family == Family::V6 {
             return Err(Errno::EINVAL);
         }
-        let local = usable_addr(idle.family, idle.options.has(option::V6ONLY), addr)?;
-        let foreign_ok = idle.options.has(option::TRANSPARENT | option::FREEBIND)
+        let local = usable_addr(family, options.has(option::V6ONLY), addr)?;
+        let foreign_ok = options.has(option::TRANSPARENT | option::FREEBIND)
             || local.is_v4() && self.shared.sysctl.ip_nonlocal_bind != 0;
         if !local.is_unspecified() && !foreign_ok && !self.interfaces.loops_back(local) {
             return Err(Errno::EADDRNOTAVAIL);
         }
+        if bound {
+            return Err(Errno::EINVAL);
+        }
+        let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else { return Err(Errno::EINVAL) };
+        if family == Family::V6 && !local.is_v4() && !local.is_unspecified() {
+            // An address of IPv6 says it (Linux).
+            idle.options.store(&SocketOption::V6Only(true), &self.shared.sysctl)?;
+        }
+        let v6_only = idle.options.has(option::V6ONLY);
+        if addr.port() == 0 && idle.options.has_rare(rare_flag::ADDRESS_ONLY) {
+            // connect() or listen() will choose the port.
+            let at = ListenAddr { addr: local, port: 0, v6_only, device: idle.options.device() };
+            if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
+                idle.bound = Some(at);
+            }
+            return Ok(());
+        }
         let hold = hold_of(&idle.options, false);
-        let port = self.take_port(local, addr.port(), hold)?;
-        let v6_only = idle_v6_only(&self.sockets, id);
+        let ports = idle.options.port_range(self.shared.sysctl.ip_local_port_range);
+        let port = self.take_port(local, addr.port(), hold, ports)?;
         if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
             let device = idle.options.device();
             idle.bound = Some(ListenAddr { addr: local, port, v6_only, device });
@@ -104,12 +128,12 @@ impl Stack {
         Ok(())
     }
 
-    fn take_port(&mut self, addr: Addr, port: u16, hold: PortHold) -> Result<u16, Errno> {
+    /// The port, or one of `ports` when it is 0.
+    fn take_port(&mut self, addr: Addr, port: u16, hold: PortHold, ports: [u16; 2]) -> Result<u16, Errno> {
         let binding = hold.binding(addr);
         let port = if port == 0 {
             let reserved = self.shared.sysctl.ip_local_reserved_ports.clone();
-            let range =
-                PortRange { ports: self.shared.sysctl.ip_local_port_range, reserved: reserved.ranges() };
+            let range = PortRange { ports, reserved: reserved.ranges() };
             self.ports.choose_for_bind(&binding, range, &mut *self.shared.rng).ok_or(Errno::EADDRINUSE)?
         } else if self.ports.may_bind(port, &binding) {
             port
@@ -157,13 +181,21 @@ impl Stack {
     }
 
     fn bind_if_needed(&mut self, id: SocketId) -> Result<(), Errno> {
-        match self.sockets.get(id) {
-            Some(Entry::Idle(idle)) if idle.bound.is_none() => {
-                let any = SocketAddr::new(wildcard_ip(idle.family), 0);
-                self.bind(id, any)
-            }
-            _ => Ok(()),
+        let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else { return Ok(()) };
+        let at = match idle.bound {
+            Some(at) if at.port != 0 => return Ok(()),
+            Some(at) => at.addr,
+            None => wildcard(idle.family),
+        };
+        let hold = hold_of(&idle.options, false);
+        let (v6_only, device) = (idle.options.has(option::V6ONLY), idle.options.device());
+        let ports = idle.options.port_range(self.shared.sysctl.ip_local_port_range);
+        let port = self.take_port(at, 0, hold, ports)?;
+        if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
+            idle.bound = Some(ListenAddr { addr: at, port, v6_only, device });
+            idle.hold = PortHold { held: true, any_addr: at.is_unspecified(), user_port: false, ..hold };
         }
+        Ok(())
     }
 
     fn become_listener(&mut self, id: SocketId, at: ListenAddr, hold: PortHold, backlog: u32) {
@@ -245,18 +277,19 @@ impl Stack {
         let bound = idle.bound;
         let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
         let (path, source) =
-            self.interfaces.path(from, to, idle.options.device()).map_err(|PathError(errno)| errno)?;
+            self.interfaces.path(from, to, idle.options.route_query()).map_err(|PathError(errno)| errno)?;
         let hold = idle.hold;
         let options = idle.options.clone();
         let mut key = FlowKey { local: source, remote: to, local_port: 0, remote_port: remote.port() };
         let mut takeover = None;
         let hold = match bound {
-            Some(at) => {
+            Some(at) if at.port != 0 => {
                 key.local_port = at.port;
                 self.bound_tuple(&key, at, hold)?
             }
-            None => {
-                (key.local_port, takeover) = self.ephemeral_port(&key, path.device, now)?;
+            _ => {
+                let ports = options.port_range(self.shared.sysctl.ip_local_port_range);
+                (key.local_port, takeover) = self.ephemeral_port(&key, path.device, ports, now)?;
                 let hold = PortHold { held: true, chosen_by_connect: true, ..hold_of(&options, false) };
                 self.ports.insert(key.local_port, hold.binding(key.local));
                 hold
@@ -279,10 +312,11 @@ impl Stack {
         &mut self,
         key: &FlowKey,
         device: DeviceId,
+        ports: [u16; 2],
         now: Instant,
     ) -> Result<(u16, Option<Takeover>), Errno> {
         let reserved = self.shared.sysctl.ip_local_reserved_ports.clone();
-        let range = PortRange { ports: self.shared.sysctl.ip_local_port_range, reserved: reserved.ranges() };
+        let range = PortRange { ports, reserved: reserved.ranges() };
         let Stack { ports, flows, sockets, syn_queue, time_wait, shared, .. } = self;
         let mut taken_over = None;
         let sysctl = &shared.sysctl;
@@ -362,9 +396,9 @@ impl Stack {
             return self.stop_listening(id, now);
         }
         match self.sockets.get(id) {
+            Some(Entry::Idle(_)) => return Err(Errno::ENOTCONN),
             // Linux: a listener keeps listening when only its writing is shut down.
             Some(Entry::Listener(_)) => return Ok(()),
-            Some(Entry::Idle(_)) => return Err(Errno::ENOTCONN),
             Some(Entry::Connection(conn)) if conn.state == State::SynSent => {
                 // Linux: the handshake is given up, whichever direction was meant.
                 return self.disconnect(id, now);
@@ -372,6 +406,8 @@ impl Stack {
             _ => {}
         }
         self.with_connection(id, now, Errno::ENOTCONN, |conn, cx| {
+            // Linux: whoever shuts down knows that he is connected, and connect() need not say so any more.
+            conn.clear(flag::CONNECTING);
             if conn.state == State::Closed {
                 return Err(Errno::ENOTCONN);
             }
@@ -517,6 +553,15 @@ impl Stack {
         }
     }
 
+    pub(crate) fn options_mut(&mut self, id: SocketId) -> Result<&mut SocketOptions, Errno> {
+        match self.sockets.get_mut(id) {
+            Some(Entry::Idle(idle)) => Ok(&mut idle.options),
+            Some(Entry::Listener(listener)) => Ok(&mut listener.options),
+            Some(Entry::Connection(conn)) => Ok(&mut conn.options),
+            None => Err(Errno::EBADF),
+        }
+    }
+
     pub(crate) fn set_option(
         &mut self,
         id: SocketId,
@@ -526,9 +571,8 @@ impl Stack {
         let sysctl = &self.shared.sysctl;
         match self.sockets.get_mut(id) {
             Some(Entry::Idle(idle)) => {
-                if matches!(option, SocketOption::V6Only(_))
-                    && (idle.bound.is_some() || idle.family == Family::V4)
-                {
+                let bound = idle.bound.is_some_and(|at| at.port != 0);
+                if matches!(option, SocketOption::V6Only(_)) && (bound || idle.family == Family::V4) {
                     return Err(Errno::EINVAL);
                 }
                 fits_unconnected(&option, &idle.options, State::Closed)?;
@@ -538,6 +582,7 @@ impl Stack {
                 }
                 Ok(())
             }
+            Some(Entry::Listener(_)) if matches!(option, SocketOption::V6Only(_)) => Err(Errno::EINVAL),
             Some(Entry::Listener(listener)) => {
                 fits_unconnected(&option, &listener.options, State::Listen)?;
                 listener.options.store(&option, sysctl)?;
@@ -550,7 +595,8 @@ impl Stack {
                 Ok(())
             }
             Some(Entry::Connection(conn)) => {
-                if matches!(option, SocketOption::V6Only(_)) {
+                let has_port = conn.state != State::Closed || conn.hold.user_port;
+                if matches!(option, SocketOption::V6Only(_)) && has_port {
                     return Err(Errno::EINVAL);
                 }
                 let mut cx = self.shared.cx(now);
@@ -609,10 +655,6 @@ impl Stack {
             None => Err(Errno::EBADF),
         }
     }
-}
-
-fn idle_v6_only(sockets: &slotmap::SlotMap<SocketId, Entry>, id: SocketId) -> bool {
-    matches!(sockets.get(id), Some(Entry::Idle(idle)) if idle.options.has(option::V6ONLY))
 }
 
 /// What depends on the state: an option that counts the bytes of a stream needs one, and a listener's window

@@ -102,10 +102,12 @@ fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
     let queued = conn.write.len().min(u32::MAX as usize) as u32;
     Seen {
         state: conn.state,
-        family: if conn.has(flag::V6_SOCKET) { Family::V6 } else { Family::V4 },
+        family: conn.family(),
         mss: conn.mss,
-        window_clamp: match conn.state {
-            State::Closed | State::SynSent => conn.options.window_clamp,
+        window_clamp: match (conn.state, conn.options.window_clamp) {
+            // The largest window that the offered scale can tell (Linux).
+            (State::SynSent, 0) => 65_535 << conn.negotiated.rcv_scale,
+            (State::SynSent, clamp) => clamp,
             _ => conn.recv.window_clamp(),
         },
         quick_ack: conn.recv.quick_ack(),

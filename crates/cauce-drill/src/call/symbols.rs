@@ -383,7 +383,10 @@ const ERRNOS: &[(&str, i64)] = named![
 /// The number that `name` stands for.
 pub(crate) fn value_of(name: &str) -> Option<i64> {
     let tables = [LIBC, NUMBERS, ERRNOS];
-    let (_, value) = tables.into_iter().flatten().find(|(known, _)| *known == name)?;
+    let Some((_, value)) = tables.into_iter().flatten().find(|(known, _)| *known == name) else {
+        // Every option that Linux has, also those which few scripts name.
+        return cauce_posix::options::option_number(name).map(|(_, number)| i64::from(number));
+    };
     // EPOLLET is the top bit, which C's int makes negative.
     Some(if *value < 0 { i64::from(*value as u32) } else { *value })
 }

@@ -142,9 +142,14 @@ impl Peer {
         }
     }
 
+    /// Waits for a SYN of the stack.
+    fn hear_question(&mut self, target: &mut dyn Target) {
+        self.listen(target, self.connections.iter().all(|known| !known.asked));
+    }
+
     /// Answers the stack's SYN.
     pub fn accept(&mut self, target: &mut dyn Target) {
-        self.listen(target, false);
+        self.hear_question(target);
         let Some(at) = self.connections.iter_mut().find(|known| known.asked) else { return };
         at.asked = false;
         at.next = ISN + 1;
@@ -154,7 +159,7 @@ impl Peer {
 
     /// Refuses the stack's SYN.
     pub fn refuse(&mut self, target: &mut dyn Target) {
-        self.listen(target, false);
+        self.hear_question(target);
         let Some(at) = self.connections.iter().position(|known| known.asked) else { return };
         let at = self.connections.remove(at);
         self.inject(target, at, 0, Flags::RST | Flags::ACK, 0, 0);

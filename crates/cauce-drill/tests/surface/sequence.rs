@@ -187,6 +187,9 @@ fn value(random: &mut Random, known: &Known) -> Vec<u8> {
     match known.kind {
         Kind::Int => {
             let usual = [0, 1, 2, -1, i32::MAX, i32::MIN];
+            // A time-out of a moment would depend on the machine's speed.
+            let brief = (known.level, known.number) == (libc::SOL_TCP, libc::TCP_USER_TIMEOUT);
+            let usual = if brief { [0, 0, 9000, -1, i32::MAX, i32::MIN] } else { usual };
             let edge = !known.edges.is_empty() && random.below(2) == 0;
             let int = if edge { random.one_of(known.edges) } else { random.one_of(&usual) };
             int.to_ne_bytes().to_vec()
@@ -218,8 +221,10 @@ fn set_option(random: &mut Random, fd: i64) -> Op {
         _ => value.len(),
     };
     let (level, name) = (known.level, known.number);
-    let value = (random.below(40) > 0).then_some(value);
-    Op::Call(Call::SetSockOpt { fd, level, name, value, len: len as u32 })
+    if random.below(40) == 0 {
+        return Op::Call(Call::SetSockOpt { fd, level, name, value: None, len: 16 });
+    }
+    Op::Call(Call::SetSockOpt { fd, level, name, value: Some(value), len: len as u32 })
 }
 
 fn get_option(random: &mut Random, fd: i64) -> Op {

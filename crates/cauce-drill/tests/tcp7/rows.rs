@@ -79,6 +79,8 @@ fn special(row: &mut Row) {
         "TCP_USER_TIMEOUT" => {
             row.kernel = Some("Linux counts from the first retransmission, ours is exact (X-15)")
         }
+        "TCP_SAVE_SYN" | "TCP_SAVED_SYN" => row.beyond_scripts = Some("scripts cannot compare the bytes"),
+        "TCP_TIMESTAMP" => row.beyond_scripts = Some("its value is a clock"),
         "TCP_DEFER_ACCEPT" => row.kernel = Some("seconds become SYN,ACK retries, as on Linux (X-36)"),
         _ => {}
     }

@@ -155,6 +155,10 @@ fn columns(entry: &SysctlEntry) -> String {
 fn beyond_scripts(name: &str) -> Option<&'static str> {
     Some(match name {
         _ if name.starts_with("neigh.") => "scripts have no layer-2 device",
+        "net.core.rmem_default" | "net.core.wmem_default" => {
+            "without effect on TCP, as on Linux: tcp_rmem and tcp_wmem have its defaults"
+        }
+        "ip_unprivileged_port_start" => "scripts run with privilege",
         "ipfrag_high_thresh" | "ipfrag_time" => "scripts send no fragments",
         "cauce.max_sockets"
         | "cauce.max_half_open"
@@ -184,7 +188,7 @@ fn kernel(name: &str) -> Option<&'static str> {
         "tcp_fack" | "tcp_low_latency" => "without effect on Linux: ours alone",
         "tcp_adv_win_scale" => "without effect on Linux since 6.6; acts in profile manpage (X-10)",
         "tcp_recovery" => "RACK cannot be switched off on 6.18: ours alone",
-        "tcp_max_orphans" | "tcp_mem" | "core.rmem_max" | "core.wmem_max" => {
+        "tcp_max_orphans" | "tcp_mem" | "net.core.rmem_max" | "net.core.wmem_max" => {
             "of the whole machine on Linux, not of a namespace"
         }
         _ => return None,

@@ -1,7 +1,9 @@
 //! getsockopt(): the engine's values as the bytes that a program reads.
 
-use super::{info, numbers, unknown};
+use super::kept::Kept;
+use super::{WRITE_ONLY, info, numbers, unknown, unused};
 use crate::{Answer, Fd, Outcome, Process, Progress};
+use cauce_core::socket::Family;
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::{OptionName, OptionValue};
 use cauce_core::stack::Stack;
@@ -24,17 +26,35 @@ impl Process {
             Err(error) => return error.into(),
         };
         let Ok(room) = usize::try_from(len) else { return Errno::EINVAL.into() };
+        if WRITE_ONLY.contains(&(level, name)) {
+            return Errno::ENOPROTOOPT.into();
+        }
+        if let Some(answer) = unused(level, name) {
+            return cut(answer, level, room);
+        }
         let mut socket = stack.socket(end.id);
+        if let Some(kept) = Kept::find(level, name, end.family) {
+            let value = socket.kept(kept.key()).map(|value| value.unwrap_or(kept.default()));
+            return match value {
+                Ok(value) => cut(super::int(value), level, room),
+                Err(error) => error.into(),
+            };
+        }
         let value = match (level, name) {
+            // Linux hands out the port under this name.
+            (libc::SOL_IP, numbers::IP_PROTOCOL) => {
+                let port = socket.local_addr().map_or(0, |address| address.port());
+                Ok(u32::from(port).to_ne_bytes().to_vec())
+            }
             (libc::SOL_TCP, libc::TCP_INFO) => socket.tcp_info(now).map(|info| info::tcp_info(&info)),
             (libc::SOL_TCP, numbers::TCP_CC_INFO) => {
                 socket.congestion_info().map(|info| info.map_or(Vec::new(), |info| info::cc_info(&info)))
             }
-            _ => match name_of(level, name) {
+            _ => match name_of(level, name, end.family) {
                 Some(option) => {
                     socket.option(now, option).and_then(|value| bytes_of(option, value, level, room))
                 }
-                None => return unknown(level, name),
+                None => return unknown(level, name, end.family, false),
             },
         };
         match value {
@@ -47,6 +67,20 @@ impl Process {
     }
 }
 
+/// An answer within the room that the program has.
+fn cut(answer: Progress, level: i32, room: usize) -> Progress {
+    match answer {
+        Progress::Done(Outcome { result, answer: Answer::Bytes(mut bytes) }) => {
+            if level == libc::SOL_IP && (1..4).contains(&room) && bytes.get(1..) == Some(&[0; 3]) {
+                bytes.truncate(1);
+            }
+            bytes.truncate(room);
+            Progress::Done(Outcome { result, answer: Answer::Bytes(bytes) })
+        }
+        other => other,
+    }
+}
+
 /// The layout of a value for a program that has `room` bytes for it.
 fn bytes_of(option: OptionName, value: OptionValue, level: i32, room: usize) -> Result<Vec<u8>, Errno> {
     Ok(match value {
@@ -56,6 +90,10 @@ fn bytes_of(option: OptionName, value: OptionValue, level: i32, room: usize) -> 
                 Ok(byte) => vec![byte],
                 Err(_) => value.to_ne_bytes().to_vec(),
             }
+        }
+        // struct so_timestamping: the flags, and the clock of a device, of which there is none.
+        OptionValue::Int(value) if option == OptionName::Timestamping => {
+            [value, 0].iter().flat_map(|word| word.to_ne_bytes()).collect()
         }
         OptionValue::Int(value) => value.to_ne_bytes().to_vec(),
         OptionValue::Long(value) if option == OptionName::MaxPacingRate && room < 8 => {
@@ -89,9 +127,10 @@ fn bytes_of(option: OptionName, value: OptionValue, level: i32, room: usize) -> 
 }
 
 /// The engine's name of an option.
-fn name_of(level: i32, name: i32) -> Option<OptionName> {
+fn name_of(level: i32, name: i32, family: Family) -> Option<OptionName> {
     use OptionName as N;
     Some(match (level, name) {
+        (libc::SOL_IPV6, _) if family == Family::V4 => return None,
         (libc::SOL_SOCKET, name) => match name {
             libc::SO_REUSEADDR => N::ReuseAddr,
             libc::SO_REUSEPORT => N::ReusePort,
@@ -121,6 +160,8 @@ fn name_of(level: i32, name: i32) -> Option<OptionName> {
             numbers::SO_MEMINFO => N::MemInfo,
             numbers::SO_COOKIE => N::Cookie,
             numbers::SO_ZEROCOPY => N::ZeroCopy,
+            numbers::SO_BUF_LOCK => N::BufLock,
+            libc::SO_DONTROUTE => N::DontRoute,
             _ => return None,
         },
         (libc::SOL_TCP, name) => match name {
@@ -156,16 +197,18 @@ fn name_of(level: i32, name: i32) -> Option<OptionName> {
             libc::IP_FREEBIND => N::FreeBind,
             libc::IP_TRANSPARENT => N::Transparent,
             libc::IP_MINTTL => N::MinTtl,
+            libc::IP_BIND_ADDRESS_NO_PORT => N::BindAddressNoPort,
+            numbers::IP_LOCAL_PORT_RANGE => N::LocalPortRange,
             _ => return None,
         },
         (libc::SOL_IPV6, name) => match name {
-            libc::IPV6_UNICAST_HOPS => N::Ttl,
-            libc::IPV6_MTU_DISCOVER => N::MtuDiscover,
+            libc::IPV6_UNICAST_HOPS => N::UnicastHops,
+            libc::IPV6_MTU_DISCOVER => N::MtuDiscover6,
             libc::IPV6_MTU => N::Mtu,
-            libc::IPV6_RECVERR => N::RecvErr,
+            libc::IPV6_RECVERR => N::RecvErr6,
             libc::IPV6_V6ONLY => N::V6Only,
-            libc::IPV6_TCLASS => N::Tos,
-            numbers::IPV6_MINHOPCOUNT => N::MinTtl,
+            libc::IPV6_TCLASS => N::TrafficClass,
+            numbers::IPV6_MINHOPCOUNT => N::MinHopCount,
             numbers::IPV6_TRANSPARENT => N::Transparent,
             numbers::IPV6_FREEBIND => N::FreeBind,
             _ => return None,

@@ -5,18 +5,72 @@
 
 mod get;
 mod info;
+mod kept;
 mod names;
 pub(crate) mod numbers;
 mod set;
 
 pub use names::{option_name, option_number};
 
+use crate::{Answer, Outcome, Progress};
+use cauce_core::socket::Family;
 use cauce_core::socket::errno::Errno;
 
+/// Options that can only be read.
+const READ_ONLY: &[(i32, i32)] = &[
+    (libc::SOL_SOCKET, libc::SO_TYPE),
+    (libc::SOL_SOCKET, libc::SO_PROTOCOL),
+    (libc::SOL_SOCKET, libc::SO_DOMAIN),
+    (libc::SOL_SOCKET, libc::SO_ERROR),
+    (libc::SOL_SOCKET, libc::SO_SNDLOWAT),
+    (libc::SOL_SOCKET, libc::SO_ACCEPTCONN),
+    (libc::SOL_SOCKET, numbers::SO_MEMINFO),
+    (libc::SOL_SOCKET, numbers::SO_COOKIE),
+    (libc::SOL_SOCKET, libc::SO_PEERNAME),
+    (libc::SOL_SOCKET, libc::SO_PEERCRED),
+    (libc::SOL_SOCKET, libc::SO_PEERSEC),
+    (libc::SOL_TCP, libc::TCP_INFO),
+    (libc::SOL_TCP, numbers::TCP_CC_INFO),
+    (libc::SOL_TCP, numbers::TCP_SAVED_SYN),
+    (libc::SOL_TCP, numbers::TCP_IS_MPTCP),
+    (libc::SOL_IP, libc::IP_MTU),
+    (libc::SOL_IP, numbers::IP_PROTOCOL),
+];
+
+/// Options that can only be written.
+const WRITE_ONLY: &[(i32, i32)] =
+    &[(libc::SOL_SOCKET, numbers::SO_SNDBUFFORCE), (libc::SOL_SOCKET, numbers::SO_RCVBUFFORCE)];
+
+/// Options of mechanisms that we do not have, as they read on Linux where they are not used.
+fn unused(level: i32, name: i32) -> Option<Progress> {
+    Some(match (level, name) {
+        (libc::SOL_SOCKET, libc::SO_PASSCRED | libc::SO_PASSSEC) => Errno::EOPNOTSUPP.into(),
+        (libc::SOL_TCP, libc::TCP_ULP) => bytes(Vec::new()),
+        (libc::SOL_TCP, numbers::TCP_IS_MPTCP | libc::TCP_REPAIR) => int(0),
+        (libc::SOL_TCP, libc::TCP_REPAIR_QUEUE | libc::TCP_QUEUE_SEQ) => Errno::EINVAL.into(),
+        (libc::SOL_TCP, numbers::TCP_TX_DELAY) => Errno::ENOPROTOOPT.into(),
+        _ => return None,
+    })
+}
+
+fn int(value: i32) -> Progress {
+    bytes(value.to_ne_bytes().to_vec())
+}
+
+fn bytes(bytes: Vec<u8>) -> Progress {
+    Outcome::with(0, Answer::Bytes(bytes)).into()
+}
+
 /// The answer for an option that nobody here knows: what it is called, or that there is none.
-pub(crate) fn unknown(level: i32, name: i32) -> crate::Progress {
+fn unknown(level: i32, name: i32, family: Family, set: bool) -> Progress {
+    let foreign = level == libc::SOL_IPV6 && family == Family::V4;
     match option_name(level, name) {
-        Some(name) => crate::Progress::Unsupported(name.to_owned()),
-        None => Errno::ENOPROTOOPT.into(),
+        Some(name) if !foreign => Progress::Unsupported(name.to_owned()),
+        // IPv4 refuses what it does not know to read in its own way.
+        _ if !set && level == libc::SOL_IP => Errno::EINVAL.into(),
+        _ if !set && family == Family::V4 && ![libc::SOL_SOCKET, libc::SOL_TCP].contains(&level) => {
+            Errno::EOPNOTSUPP.into()
+        }
+        _ => Errno::ENOPROTOOPT.into(),
     }
 }

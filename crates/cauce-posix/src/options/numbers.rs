@@ -2,6 +2,14 @@
 
 pub(crate) const SO_MEMINFO: i32 = 55;
 pub(crate) const SO_COOKIE: i32 = 57;
+pub(crate) const SO_PREFER_BUSY_POLL: i32 = 69;
+pub(crate) const SO_BUF_LOCK: i32 = 72;
+pub(crate) const SO_TXREHASH: i32 = 74;
+pub(crate) const SO_RCVMARK: i32 = 75;
+pub(crate) const IP_LOCAL_PORT_RANGE: i32 = 51;
+pub(crate) const IP_PROTOCOL: i32 = 52;
+pub(crate) const TCP_IS_MPTCP: i32 = 43;
+pub(crate) const TCP_TX_DELAY: i32 = 37;
 pub(crate) const SO_ZEROCOPY: i32 = 60;
 pub(crate) const SO_TIMESTAMP_NEW: i32 = 63;
 pub(crate) const SO_TIMESTAMPNS_NEW: i32 = 64;

@@ -1,10 +1,13 @@
 //! setsockopt(): from the bytes that a program passes to an option of the engine.
 
-use super::{numbers, unknown};
-use crate::{Fd, Process, Progress};
+use super::kept::Kept;
+use super::{READ_ONLY, numbers, option_name, unknown};
+use crate::{Fd, Outcome, Process, Progress};
+use cauce_core::connection::state::State;
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::SocketOption;
-use cauce_core::stack::Stack;
+use cauce_core::socket::{Family, SocketId};
+use cauce_core::stack::{LOOPBACK, Stack};
 use cauce_core::time::{Duration, Instant};
 
 impl Process {
@@ -20,16 +23,55 @@ impl Process {
             Ok(found) => found,
             Err(error) => return error.into(),
         };
-        let Some(bytes) = value else { return Errno::EFAULT.into() };
+        let there = level != libc::SOL_IPV6 || end.family == Family::V6;
+        let known =
+            there && (Kept::find(level, name, end.family).is_some() || option_name(level, name).is_some());
+        // NULL stands for 0 with IPv6, and is looked at only for options that there are.
+        if READ_ONLY.contains(&(level, name)) && level == libc::SOL_IP {
+            return Errno::ENOPROTOOPT.into();
+        }
+        let bytes = match value {
+            Some(bytes) => bytes,
+            None if level == libc::SOL_IPV6 && known => &[0; 4],
+            None if !known && ![libc::SOL_SOCKET, libc::SOL_TCP].contains(&level) => {
+                return Errno::ENOPROTOOPT.into();
+            }
+            None => return Errno::EFAULT.into(),
+        };
+        let short = matches!(level, libc::SOL_SOCKET | libc::SOL_TCP) && bytes.len() < 4;
+        if short && !is_text(level, name) {
+            return Errno::EINVAL.into();
+        }
+        if READ_ONLY.contains(&(level, name)) {
+            return Errno::ENOPROTOOPT.into();
+        }
+        if !there {
+            return Errno::ENOPROTOOPT.into();
+        }
+        if let Some(answer) = self.without_mechanism(stack, end.id, (level, name), bytes) {
+            return answer;
+        }
+        if let Some(error) = self.lacks_privilege(level, name, bytes) {
+            return error.into();
+        }
         if (level, name) == (libc::SOL_TCP, libc::TCP_CONGESTION) {
             return match bytes {
                 [] => Errno::EINVAL.into(),
-                _ => stack.socket(end.id).set_congestion(now, &text(bytes)).into(),
+                _ => {
+                    let name = text(bytes);
+                    let settings = stack.sysctl();
+                    let known = settings.tcp_available_congestion_control.contains(&name);
+                    if known && !self.privileged && !settings.may_choose(&name) {
+                        return Errno::EPERM.into();
+                    }
+                    stack.socket(end.id).set_congestion(now, &name).into()
+                }
             };
         }
         if (level, name) == (libc::SOL_SOCKET, libc::SO_BINDTODEVICE) {
             let device = match text(bytes).as_str() {
                 "" => None,
+                "lo" => Some(LOOPBACK),
                 wanted => {
                     let mut all = stack.interfaces().iter();
                     match all.find(|(_, config)| config.name == wanted) {
@@ -46,7 +88,14 @@ impl Process {
             Some(Err(error)) => return error.into(),
             None => {}
         }
-        let Some(option) = of_int(level, name, 0) else { return unknown(level, name) };
+        if let Some(kept) = Kept::find(level, name, end.family) {
+            let Some(value) = int(level, bytes) else { return Errno::EINVAL.into() };
+            let kept = kept.checked(value, self.privileged).map(|value| (kept.key(), value));
+            return kept.and_then(|(key, value)| socket.keep(key, value)).into();
+        }
+        let Some(option) = of_int(level, name, 0) else {
+            return unknown(level, name, end.family, true);
+        };
         match int(level, bytes) {
             Some(value) => socket.set_option(now, of_int(level, name, value).unwrap_or(option)).into(),
             None => Errno::EINVAL.into(),
@@ -54,11 +103,77 @@ impl Process {
     }
 }
 
+/// Options whose value is a name, of any length.
+fn is_text(level: i32, name: i32) -> bool {
+    [
+        (libc::SOL_TCP, libc::TCP_CONGESTION),
+        (libc::SOL_TCP, libc::TCP_ULP),
+        (libc::SOL_SOCKET, libc::SO_BINDTODEVICE),
+    ]
+    .contains(&(level, name))
+}
+
+impl Process {
+    /// Options of mechanisms that we do not have, as Linux answers them where it lacks them: upper layer protocols
+    /// without a module, repair mode without privilege (O-23), delays of sending (O-25).
+    fn without_mechanism(
+        &self,
+        stack: &mut Stack,
+        id: SocketId,
+        option: (i32, i32),
+        bytes: &[u8],
+    ) -> Option<Progress> {
+        let value = int(option.0, bytes).unwrap_or(0);
+        let state = stack.socket(id).tcp_info(Instant::ZERO).map(|info| info.state);
+        let error = match option {
+            (libc::SOL_SOCKET, libc::SO_PASSCRED | libc::SO_PASSSEC) => Errno::EOPNOTSUPP,
+            (libc::SOL_TCP, libc::TCP_ULP) if bytes.is_empty() => Errno::EINVAL,
+            (libc::SOL_TCP, libc::TCP_ULP) => Errno::ENOENT,
+            (libc::SOL_TCP, libc::TCP_REPAIR) if state == Ok(State::Listen) => Errno::EPERM,
+            (libc::SOL_TCP, libc::TCP_REPAIR) => match value {
+                0 | -1 => return Some(Outcome::done(0).into()),
+                1 => Errno::EPERM,
+                _ => Errno::EINVAL,
+            },
+            (libc::SOL_TCP, libc::TCP_REPAIR_QUEUE) => Errno::EPERM,
+            (libc::SOL_TCP, libc::TCP_QUEUE_SEQ) if state != Ok(State::Closed) => Errno::EPERM,
+            (libc::SOL_TCP, libc::TCP_QUEUE_SEQ) => Errno::EINVAL,
+            (libc::SOL_TCP, numbers::TCP_TX_DELAY) => Errno::ENOPROTOOPT,
+            // Bounds the fragments of datagrams, of which TCP has none.
+            (libc::SOL_IPV6, libc::IPV6_MTU) if bytes.len() >= 4 && (value == 0 || value >= 1280) => {
+                return Some(Outcome::done(0).into());
+            }
+            (libc::SOL_IPV6, libc::IPV6_MTU) => Errno::EINVAL,
+            (libc::SOL_IP, numbers::IP_LOCAL_PORT_RANGE) if bytes.len() != 4 => Errno::EINVAL,
+            // All others of this level take no bytes for 0.
+            (libc::SOL_IP, libc::IP_FREEBIND | libc::IP_TRANSPARENT | libc::IP_MINTTL)
+                if bytes.is_empty() =>
+            {
+                Errno::EINVAL
+            }
+            _ => return None,
+        };
+        Some(error.into())
+    }
+
+    /// Why a process without privilege may not set this.
+    fn lacks_privilege(&self, level: i32, name: i32, bytes: &[u8]) -> Option<Errno> {
+        let value = int(level, bytes).unwrap_or(0);
+        let wants = match (level, name) {
+            (libc::SOL_SOCKET, libc::SO_PRIORITY) => !(0..=6).contains(&value),
+            (libc::SOL_SOCKET, libc::SO_MARK | numbers::SO_SNDBUFFORCE | numbers::SO_RCVBUFFORCE) => true,
+            (libc::SOL_IP, libc::IP_TRANSPARENT) | (libc::SOL_IPV6, numbers::IPV6_TRANSPARENT) => value != 0,
+            _ => false,
+        };
+        (wants && !self.privileged).then_some(Errno::EPERM)
+    }
+}
+
 /// An int; options of IP take a single byte too.
 fn int(level: i32, bytes: &[u8]) -> Option<i32> {
     match bytes.first_chunk::<4>() {
         Some(int) => Some(i32::from_ne_bytes(*int)),
-        None if level == libc::SOL_IP => bytes.first().map(|byte| i32::from(*byte)),
+        None if level == libc::SOL_IP => Some(bytes.first().map_or(0, |byte| i32::from(*byte))),
         None => None,
     }
 }
@@ -123,21 +238,26 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, numbers::TCP_INQ) => SocketOption::Inq(value),
         (libc::SOL_TCP, numbers::TCP_RTO_MAX_MS) => SocketOption::RtoMax(value),
         (libc::SOL_TCP, numbers::TCP_NOTSENT_LOWAT) => SocketOption::NotSentLowat(value as u32),
-        (libc::SOL_IP, libc::IP_TTL) | (libc::SOL_IPV6, libc::IPV6_UNICAST_HOPS) => SocketOption::Ttl(value),
-        (libc::SOL_IP, libc::IP_TOS) | (libc::SOL_IPV6, libc::IPV6_TCLASS) => SocketOption::Tos(value),
-        (libc::SOL_IP, libc::IP_MTU_DISCOVER) | (libc::SOL_IPV6, libc::IPV6_MTU_DISCOVER) => {
-            SocketOption::MtuDiscover(value)
-        }
-        (libc::SOL_IP, libc::IP_RECVERR) | (libc::SOL_IPV6, libc::IPV6_RECVERR) => SocketOption::RecvErr(on),
+        (libc::SOL_SOCKET, numbers::SO_BUF_LOCK) => SocketOption::BufLock(value),
+        (libc::SOL_SOCKET, libc::SO_DONTROUTE) => SocketOption::DontRoute(on),
+        (libc::SOL_IP, libc::IP_TTL) => SocketOption::Ttl(value),
+        (libc::SOL_IP, libc::IP_TOS) => SocketOption::Tos(value),
+        (libc::SOL_IP, libc::IP_MTU_DISCOVER) => SocketOption::MtuDiscover(value),
+        (libc::SOL_IP, libc::IP_RECVERR) => SocketOption::RecvErr(on),
+        (libc::SOL_IP, libc::IP_BIND_ADDRESS_NO_PORT) => SocketOption::BindAddressNoPort(on),
+        (libc::SOL_IP, numbers::IP_LOCAL_PORT_RANGE) => SocketOption::LocalPortRange(value as u32),
+        (libc::SOL_IPV6, libc::IPV6_UNICAST_HOPS) => SocketOption::UnicastHops(value),
+        (libc::SOL_IPV6, libc::IPV6_TCLASS) => SocketOption::TrafficClass(value),
+        (libc::SOL_IPV6, libc::IPV6_MTU_DISCOVER) => SocketOption::MtuDiscover6(value),
+        (libc::SOL_IPV6, libc::IPV6_RECVERR) => SocketOption::RecvErr6(on),
         (libc::SOL_IP, libc::IP_TRANSPARENT) | (libc::SOL_IPV6, numbers::IPV6_TRANSPARENT) => {
             SocketOption::Transparent(on)
         }
         (libc::SOL_IP, libc::IP_FREEBIND) | (libc::SOL_IPV6, numbers::IPV6_FREEBIND) => {
             SocketOption::FreeBind(on)
         }
-        (libc::SOL_IP, libc::IP_MINTTL) | (libc::SOL_IPV6, numbers::IPV6_MINHOPCOUNT) => {
-            SocketOption::MinTtl(value)
-        }
+        (libc::SOL_IP, libc::IP_MINTTL) => SocketOption::MinTtl(value),
+        (libc::SOL_IPV6, numbers::IPV6_MINHOPCOUNT) => SocketOption::MinHopCount(value),
         (libc::SOL_IPV6, libc::IPV6_V6ONLY) => SocketOption::V6Only(on),
         _ => return None,
     })

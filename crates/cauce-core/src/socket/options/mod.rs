@@ -11,8 +11,10 @@ use crate::frame::DeviceId;
 use crate::socket::Family;
 use crate::socket::errno::Errno;
 use crate::socket::timestamping::Timestamping;
+use crate::stack::route::RouteQuery;
 use crate::sysctl::Sysctls;
 use crate::time::Duration;
+use alloc::vec::Vec;
 
 pub use read::{OptionName, OptionValue};
 
@@ -60,14 +62,24 @@ pub enum SocketOption {
     ReusePort(bool),
     /// IPV6_V6ONLY; only before bind.
     V6Only(bool),
-    /// IP_TTL or IPV6_UNICAST_HOPS, 1 to 255, or -1 for the system's value (O-52).
+    /// IP_TTL, 1 to 255, or -1 for the system's value (O-52).
     Ttl(i32),
-    /// IP_TOS or IPV6_TCLASS; the ECN bits are cleared (O-51).
+    /// IP_TTL and IPV6_UNICAST_HOPS at once, 1 to 255.
+    HopLimit(i32),
+    /// IPV6_UNICAST_HOPS, 0 to 255, or -1 for the system's value (O-57).
+    UnicastHops(i32),
+    /// IP_TOS; the ECN bits are cleared (O-51).
     Tos(i32),
+    /// IPV6_TCLASS, 0 to 255, or -1 for none; the ECN bits are cleared (O-57).
+    TrafficClass(i32),
     /// IP_MTU_DISCOVER, 0 to 5 (O-53).
     MtuDiscover(i32),
+    /// IPV6_MTU_DISCOVER, 0 to 5 (O-57).
+    MtuDiscover6(i32),
     /// IP_RECVERR (O-50).
     RecvErr(bool),
+    /// IPV6_RECVERR (O-57).
+    RecvErr6(bool),
     /// SO_OOBINLINE (O-34).
     OobInline(bool),
     /// SO_RCVLOWAT in bytes (O-39).
@@ -107,8 +119,19 @@ pub enum SocketOption {
     ThinDupAck(i32),
     /// TCP_RTO_MAX_MS: the cap of the time-out in milliseconds, 1000 to 120000 (O-24).
     RtoMax(i32),
-    /// IP_MINTTL or IPV6_MINHOPCOUNT, 0 to 255: segments with fewer hops left are dropped (O-55).
+    /// IP_MINTTL, 0 to 255: segments with fewer hops left are dropped (O-55).
     MinTtl(i32),
+    /// IPV6_MINHOPCOUNT, 0 to 255 (O-57).
+    MinHopCount(i32),
+    /// SO_BUF_LOCK: which buffers keep their size, bit 0 the send buffer, bit 1 the receive buffer.
+    BufLock(i32),
+    /// SO_DONTROUTE: only peers on the own link are reached (O-43).
+    DontRoute(bool),
+    /// IP_BIND_ADDRESS_NO_PORT: bind() to port 0 leaves the port to connect() (O-56).
+    BindAddressNoPort(bool),
+    /// IP_LOCAL_PORT_RANGE: the ports that are chosen for this socket, within those of the system; the low half is the
+    /// lowest, the high half the highest, 0 for the system's (O-56).
+    LocalPortRange(u32),
     /// SO_TIMESTAMPING: which moments of packets are reported.
     Timestamping(u32),
     /// SO_TIMESTAMP: reads tell when their newest byte arrived.
@@ -168,7 +191,7 @@ macro_rules! rare_flags {
 /// Bits of [`RareOptions::flags`].
 pub(crate) mod rare_flag {
     rare_flags! {
-        ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4;
+        ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4; DONTROUTE = 5; ADDRESS_ONLY = 6;
     }
 }
 
@@ -190,6 +213,22 @@ pub(crate) struct RareOptions {
     pub(crate) recv_timeout: Duration,
     pub(crate) send_timeout: Duration,
     pub(crate) notsent_lowat: Option<u32>,
+    pub(crate) v6: V6Options,
+    /// IP_LOCAL_PORT_RANGE: lowest and highest.
+    pub(crate) ports: (u16, u16),
+    /// What is kept for a face that has options of no meaning to the engine; see `Socket::keep`.
+    pub(crate) kept: Vec<(u16, i32)>,
+}
+
+/// What IPv6 has its own options for.
+#[derive(Clone, Debug)]
+pub(crate) struct V6Options {
+    pub(crate) traffic_class: u8,
+    /// -1 for the system's value.
+    pub(crate) hops: i16,
+    pub(crate) mtu_discover: u8,
+    pub(crate) recv_err: bool,
+    pub(crate) min_hops: u8,
 }
 
 impl Default for RareOptions {
@@ -209,10 +248,15 @@ impl Default for RareOptions {
             recv_timeout: Duration::ZERO,
             send_timeout: Duration::ZERO,
             notsent_lowat: None,
+            v6: V6Options { traffic_class: 0, hops: -1, mtu_discover: 1, recv_err: false, min_hops: 0 },
+            ports: (0, 0),
+            kept: Vec::new(),
         }
     }
 }
 
+/// The hop limit of IPv6 packets (net.ipv6.conf.default.hop_limit).
+const DEFAULT_HOPS: u8 = 64;
 /// Smallest SO_SNDBUF after doubling (Linux's SOCK_MIN_SNDBUF).
 const MIN_SNDBUF: u32 = 4608;
 /// Smallest SO_RCVBUF after doubling (Linux's SOCK_MIN_RCVBUF).
@@ -315,6 +359,16 @@ impl SocketOptions {
             V6Only(on) => self.put(flag::V6ONLY, on),
             Ttl(-1) => self.ttl = 0,
             Ttl(hops) => self.ttl = in_range(u32::try_from(hops).map_err(|_| Errno::EINVAL)?, 1, 255)? as u8,
+            HopLimit(hops) => {
+                self.ttl = in_range(hops as u32, 1, 255)? as u8;
+                self.rare_mut().v6.hops = hops as i16;
+            }
+            UnicastHops(hops) if (-1..=255).contains(&hops) => self.rare_mut().v6.hops = hops as i16,
+            UnicastHops(_) => return Err(Errno::EINVAL),
+            TrafficClass(class) if (-1..=255).contains(&class) => {
+                self.rare_mut().v6.traffic_class = class.max(0) as u8 & !0x03;
+            }
+            TrafficClass(_) => return Err(Errno::EINVAL),
             Tos(tos) => {
                 self.tos = (tos as u8) & !0x03;
                 let priority = priority_of_tos(self.tos);
@@ -325,13 +379,22 @@ impl SocketOptions {
             MtuDiscover(mode) => {
                 self.mtu_discover = in_range(u32::try_from(mode).map_err(|_| Errno::EINVAL)?, 0, 5)? as u8
             }
+            MtuDiscover6(mode) => {
+                let mode = in_range(mode as u32, 0, 5)? as u8;
+                self.rare_mut().v6.mtu_discover = mode;
+            }
             RecvErr(on) => self.put(flag::RECVERR, on),
+            RecvErr6(on) => self.rare_mut().v6.recv_err = on,
             OobInline(on) => self.put(flag::OOBINLINE, on),
             RecvLowat(bytes) => {
                 let cap = (sysctl.tcp_rmem[2].max(2) / 2) as u32;
-                self.recv_lowat = if bytes < 0 { cap } else { (bytes as u32).clamp(1, cap) }
+                self.recv_lowat = if bytes < 0 { cap } else { (bytes as u32).clamp(1, cap) };
+                // So many bytes must find room; half of the buffer is for what goes around them.
+                if !self.has(flag::RCVBUF_LOCK) {
+                    self.recv_buffer = self.recv_buffer.max(self.recv_lowat.saturating_mul(2));
+                }
             }
-            NotSentLowat(bytes) => self.rare_mut().notsent_lowat = Some(bytes),
+            NotSentLowat(bytes) => self.rare_mut().notsent_lowat = Some(bytes).filter(|bytes| *bytes != 0),
             Transparent(on) => self.put(flag::TRANSPARENT, on),
             FreeBind(on) => self.put(flag::FREEBIND, on),
             DeferAccept(seconds) => self.defer_accept = retries_for(seconds),
@@ -354,6 +417,21 @@ impl SocketOptions {
             }
             RtoMax(millis) => self.rare_mut().rto_max = in_range(millis as u32, 1_000, 120_000)?,
             MinTtl(hops) => self.rare_mut().min_ttl = in_range(hops as u32, 0, 255)? as u8,
+            MinHopCount(hops) => self.rare_mut().v6.min_hops = in_range(hops as u32, 0, 255)? as u8,
+            BufLock(bits) => {
+                let bits = in_range(bits as u32, 0, 3)?;
+                self.put(flag::SNDBUF_LOCK, bits & 1 != 0);
+                self.put(flag::RCVBUF_LOCK, bits & 2 != 0);
+            }
+            DontRoute(on) => self.put_rare(rare_flag::DONTROUTE, on),
+            BindAddressNoPort(on) => self.put_rare(rare_flag::ADDRESS_ONLY, on),
+            LocalPortRange(range) => {
+                let (low, high) = (range as u16, (range >> 16) as u16);
+                if low != 0 && high != 0 && low > high {
+                    return Err(Errno::EINVAL);
+                }
+                self.rare_mut().ports = (low, high);
+            }
             Timestamping(bits) => self.rare_mut().timestamping = self::Timestamping::checked(bits)?,
             ReceiveTimestamp(on) => self.set_receive_stamp(on, false),
             ReceiveTimestampNanos(on) => self.set_receive_stamp(on, true),
@@ -397,14 +475,49 @@ impl SocketOptions {
         self.rare.as_ref().and_then(|rare| u16::try_from(rare.incoming_cpu).ok())
     }
 
-    /// IP_MINTTL.
-    pub(crate) fn min_ttl(&self) -> u8 {
-        self.rare.as_ref().map_or(0, |rare| rare.min_ttl)
+    /// IP_MINTTL, or IPV6_MINHOPCOUNT.
+    pub(crate) fn min_ttl(&self, v4: bool) -> u8 {
+        self.rare.as_ref().map_or(0, |rare| if v4 { rare.min_ttl } else { rare.v6.min_hops })
+    }
+
+    /// Type of service, or traffic class, of segments.
+    pub(crate) fn traffic_class(&self, v4: bool) -> u8 {
+        if v4 { self.tos } else { self.rare.as_ref().map_or(0, |rare| rare.v6.traffic_class) }
+    }
+
+    pub(crate) fn set_traffic_class(&mut self, v4: bool, class: u8) {
+        if v4 {
+            self.tos = class;
+        } else if class != self.traffic_class(false) {
+            self.rare_mut().v6.traffic_class = class;
+        }
+    }
+
+    /// How the path's MTU is looked for: IP_MTU_DISCOVER, or its twin.
+    pub(crate) fn mtu_discover(&self, v4: bool) -> u8 {
+        if v4 { self.mtu_discover } else { self.rare.as_ref().map_or(1, |rare| rare.v6.mtu_discover) }
+    }
+
+    /// ICMP errors are told at once: IP_RECVERR, or its twin.
+    pub(crate) fn recv_err(&self, v4: bool) -> bool {
+        if v4 { self.has(flag::RECVERR) } else { self.rare.as_ref().is_some_and(|rare| rare.v6.recv_err) }
+    }
+
+    /// IP_LOCAL_PORT_RANGE within the system's range.
+    pub(crate) fn port_range(&self, system: [u16; 2]) -> [u16; 2] {
+        let own = self.rare.as_ref().map_or((0, 0), |rare| rare.ports);
+        let within = |port: u16| (system[0]..=system[1]).contains(&port);
+        [if within(own.0) { own.0 } else { system[0] }, if within(own.1) { own.1 } else { system[1] }]
     }
 
     /// TCP_SAVE_SYN.
     pub(crate) fn saves_syn(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.save_syn != 0)
+    }
+
+    /// Which routes the socket takes: SO_BINDTODEVICE and SO_DONTROUTE.
+    pub(crate) fn route_query(&self) -> RouteQuery {
+        RouteQuery { device: self.device(), on_link: self.has_rare(rare_flag::DONTROUTE), avoid: None }
     }
 
     /// SO_BINDTODEVICE.
@@ -418,7 +531,11 @@ impl SocketOptions {
     }
 
     /// Time to live or hop limit of segments.
-    pub(crate) fn hop_limit(&self, sysctl: &Sysctls) -> u8 {
+    pub(crate) fn hop_limit(&self, v4: bool, sysctl: &Sysctls) -> u8 {
+        if !v4 {
+            let own = self.rare.as_ref().map_or(-1, |rare| rare.v6.hops);
+            return u8::try_from(own).unwrap_or(DEFAULT_HOPS);
+        }
         if self.ttl != 0 { self.ttl } else { (sysctl.ip_default_ttl as u32).clamp(1, 255) as u8 }
     }
 

@@ -50,12 +50,21 @@ names! {
     ReuseAddr "SO_REUSEADDR.";
     ReusePort "SO_REUSEPORT.";
     V6Only "IPV6_V6ONLY.";
-    Ttl "IP_TTL or IPV6_UNICAST_HOPS.";
-    Tos "IP_TOS or IPV6_TCLASS.";
+    Ttl "IP_TTL.";
+    UnicastHops "IPV6_UNICAST_HOPS.";
+    Tos "IP_TOS.";
+    TrafficClass "IPV6_TCLASS.";
     Mtu "IP_MTU or IPV6_MTU in bytes.";
     MtuDiscover "IP_MTU_DISCOVER.";
-    MinTtl "IP_MINTTL or IPV6_MINHOPCOUNT.";
-    RecvErr "IP_RECVERR or IPV6_RECVERR.";
+    MtuDiscover6 "IPV6_MTU_DISCOVER.";
+    MinTtl "IP_MINTTL.";
+    MinHopCount "IPV6_MINHOPCOUNT.";
+    RecvErr "IP_RECVERR.";
+    RecvErr6 "IPV6_RECVERR.";
+    BufLock "SO_BUF_LOCK.";
+    DontRoute "SO_DONTROUTE.";
+    BindAddressNoPort "IP_BIND_ADDRESS_NO_PORT.";
+    LocalPortRange "IP_LOCAL_PORT_RANGE: the lowest port in the low half, the highest in the high half.";
     OobInline "SO_OOBINLINE.";
     NotSentLowat "TCP_NOTSENT_LOWAT in bytes.";
     Transparent "IP_TRANSPARENT.";
@@ -163,12 +172,24 @@ impl SocketOptions {
             N::ReusePort => switch(self.has(flag::REUSEPORT)),
             N::V6Only if seen.family == Family::V4 => return Err(Errno::ENOPROTOOPT),
             N::V6Only => switch(self.has(flag::V6ONLY)),
-            N::Ttl => int(u32::from(self.hop_limit(sysctl))),
+            N::Ttl => int(u32::from(self.hop_limit(true, sysctl))),
+            N::UnicastHops => int(u32::from(self.hop_limit(false, sysctl))),
             N::Tos => int(u32::from(self.tos)),
+            N::TrafficClass => int(u32::from(self.traffic_class(false))),
             N::Mtu => int(u32::from(seen.mtu.ok_or(Errno::ENOTCONN)?)),
             N::MtuDiscover => int(u32::from(self.mtu_discover)),
+            N::MtuDiscover6 => int(u32::from(rare.v6.mtu_discover)),
             N::MinTtl => int(u32::from(rare.min_ttl)),
+            N::MinHopCount => int(u32::from(rare.v6.min_hops)),
             N::RecvErr => switch(self.has(flag::RECVERR)),
+            N::RecvErr6 => switch(rare.v6.recv_err),
+            N::BufLock => {
+                let locks = [(flag::SNDBUF_LOCK, 1), (flag::RCVBUF_LOCK, 2)];
+                int(locks.iter().filter(|(lock, _)| self.has(*lock)).map(|(_, bit)| bit).sum())
+            }
+            N::DontRoute => switch(self.has_rare(rare_flag::DONTROUTE)),
+            N::BindAddressNoPort => switch(self.has_rare(rare_flag::ADDRESS_ONLY)),
+            N::LocalPortRange => int(u32::from(rare.ports.0) | u32::from(rare.ports.1) << 16),
             N::OobInline => switch(self.has(flag::OOBINLINE)),
             N::NotSentLowat => int(rare.notsent_lowat.unwrap_or(0)),
             N::Transparent => switch(self.has(flag::TRANSPARENT)),

@@ -82,7 +82,7 @@ impl Core {
             posix::Progress::Done(outcome) => {
                 let mut outcome = outcome_of(outcome);
                 // An ioctl that only reads its int leaves it as it was.
-                if let (Some(int), Answer::Nothing) = (given, &outcome.answer) {
+                if let (Some(int), Answer::Nothing, 0) = (given, &outcome.answer, outcome.errno) {
                     outcome.answer = Answer::Int(int);
                 }
                 Ok(Progress::Done(outcome))
