@@ -4,8 +4,9 @@
 //! a connection; the other way here is the simultaneous open.
 
 use super::{Segment, Step};
+use crate::congestion::INFINITE_SSTHRESH;
 use crate::connection::state::Event;
-use crate::connection::{Connection, flag, pending};
+use crate::connection::{Connection, env_of, flag, pending};
 use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::socket::readiness::Readiness;
@@ -33,7 +34,8 @@ impl Connection {
     /// Both SYNs are acknowledged: the connection carries data.
     pub(super) fn establish(&mut self, cx: &mut Context<'_>) {
         self.transition(Event::AckOfSyn, cx);
-        self.stats.last_ack_recv = cx.now;
+        self.stats.established(cx.now);
+        self.begin_afresh(cx);
         self.sync_mss(cx);
         if self.recovery.total_retrans() > 1 && self.recovery.may_still_undo() {
             // A handshake that lost its SYN more than once starts with one segment (RFC 5681 3.1).
@@ -51,5 +53,17 @@ impl Connection {
             // The user closed before the handshake ended; his FIN follows what he wrote.
             self.transition(Event::Close, cx);
         }
+    }
+
+    /// What a lost SYN has done to window and threshold says nothing of the path. A handshake without a round trip that
+    /// can be trusted begins with a time-out of 3 s (RFC 6298 5.7).
+    fn begin_afresh(&mut self, cx: &mut Context<'_>) {
+        self.cong.set_initial_ssthresh(INFINITE_SSTHRESH);
+        if self.recovery.rto_totals().0 > 0 {
+            self.cong.set_initial_window(self.path.initial_window(cx.sysctl));
+        }
+        let (una, nxt) = (self.snd.una, self.snd.nxt);
+        let env = env_of(&self.path, &self.options, cx);
+        self.recovery.on_established(None, una, nxt, &env);
     }
 }
