@@ -41,7 +41,7 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .byte(info.backoff)
         .byte(info.options)
         .byte(info.snd_wscale & 15 | info.rcv_wscale << 4)
-        .byte(0)
+        .byte(u8::from(info.delivery_rate_app_limited))
         .word(info.rto)
         .word(info.ato)
         .word(info.snd_mss)
@@ -89,11 +89,12 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .word(info.rcv_ooopack)
         .word(info.snd_wnd)
         .word(info.rcv_wnd)
-        .word(0)
-        .half(0)
-        .half(0);
-    // The time spent in time-outs, seven counts of Accurate ECN, and its two modes.
-    (0..8).fold(layout, |layout, _| layout.word(0)).half(0).half(0).0
+        .word(info.rehash)
+        .half(info.total_rto)
+        .half(info.total_rto_recoveries)
+        .word(info.total_rto_time);
+    // Seven counts of Accurate ECN, and its two modes.
+    (0..7).fold(layout, |layout, _| layout.word(0)).half(0).half(0).0
 }
 
 /// `union tcp_cc_info`: the member of the algorithm.
