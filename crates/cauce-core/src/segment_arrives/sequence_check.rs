@@ -70,11 +70,10 @@ impl Connection {
         }
         let edge = self.recv.right_edge();
         // A FIN may stand just beyond the edge: it takes no room (Linux).
-        if segment.end() - u64::from(segment.has(Flags::FIN)) > edge {
-            if segment.seq > edge || self.recv.readable() > 0 {
-                cx.count(Counter::BeyondWindow);
-                return Err(DropReason::AfterWindow);
-            }
+        let beyond = segment.end() - u64::from(segment.has(Flags::FIN)) > edge;
+        if beyond && (segment.seq > edge || self.recv.readable() > 0) {
+            cx.count(Counter::BeyondWindow);
+            return Err(DropReason::AfterWindow);
         }
         Ok(())
     }
