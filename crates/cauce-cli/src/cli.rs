@@ -57,6 +57,12 @@ Examples:
     Nstat(tools::Args),
     /// Show or change the settings of a running stack, as sysctl(8) does.
     Sysctl(tools::SysctlArgs),
+    /// Show or change global parameters of a running stack under Windows' names, as netsh does.
+    #[command(after_help = "\
+Examples:
+  cauce netsh interface tcp show global
+  cauce netsh interface tcp set global autotuninglevel=restricted")]
+    Netsh(tools::Args),
     /// Show or forget what a running stack remembers of destinations, as `ip tcp_metrics` does.
     #[command(after_help = "\
 Examples:

@@ -32,6 +32,7 @@ fn main() -> ExitCode {
         Command::Netstat(args) => tools::run("netstat", &args),
         Command::Nstat(args) => tools::run("nstat", &args),
         Command::Sysctl(args) => tools::sysctl(&args),
+        Command::Netsh(args) => tools::run("netsh", &args),
         Command::TcpMetrics(args) => tools::metrics(&args),
         Command::Completions(args) => completions::run(&args).map(done),
         Command::Man(args) => man::run(&args).map(done),

@@ -4,8 +4,20 @@ mod common;
 
 use common::{cauce, failure, scratch, success};
 
-const COMMANDS: [&str; 11] =
-    ["demo", "drill", "up", "nc", "ss", "netstat", "nstat", "sysctl", "tcp-metrics", "completions", "man"];
+const COMMANDS: [&str; 12] = [
+    "demo",
+    "drill",
+    "up",
+    "nc",
+    "ss",
+    "netstat",
+    "nstat",
+    "sysctl",
+    "netsh",
+    "tcp-metrics",
+    "completions",
+    "man",
+];
 
 #[test]
 fn help_teaches_with_examples() {

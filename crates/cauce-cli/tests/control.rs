@@ -95,6 +95,10 @@ fn without_a_stack_there_is_a_profile_and_a_clear_word() {
     assert!(all.contains("net.ipv4.tcp_fin_timeout = 60\n"), "{all}");
     let old = success(&mut alone(&["sysctl", "--profile", "manpage", "-n", "net.ipv4.tcp_tw_reuse"]));
     assert_eq!(old, "0\n");
+    let windows = success(&mut alone(&["sysctl", "--profile", "azure-windows", "-n", "KeepAliveTime"]));
+    assert_eq!(windows, "120000\n");
+    let json = success(&mut alone(&["sysctl", "--profile", "windows-xp", "--json", "TcpWindowSize"]));
+    assert_eq!(json, "{\"TcpWindowSize\":\"17520\"}\n");
     let wrong = failure(&mut alone(&["sysctl", "--profile", "win95", "-a"]), 2);
     assert!(wrong.contains("linux-6.18"), "{wrong}");
     fs::remove_dir_all(&home).unwrap();

@@ -4,7 +4,9 @@ use crate::batch::Transmit;
 use crate::counters::{Counter, Counters};
 use crate::drop_reason::DropReason;
 use crate::rng::Rng;
+use crate::stack::black_hole::BlackHole;
 use crate::stack::memory::Memory;
+use crate::stack::metrics_cache::MetricsCache;
 use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
@@ -31,6 +33,10 @@ pub struct Context<'a> {
     pub replies: &'a mut VecDeque<Transmit>,
     /// The stack-wide budget of challenge ACKs.
     pub challenges: &'a mut ChallengeAcks,
+    /// What is remembered of destinations, their Fast Open cookies among it.
+    pub destinations: &'a mut MetricsCache,
+    /// Whether Fast Open is off because of what a path has swallowed.
+    pub black_hole: &'a mut BlackHole,
 }
 
 impl Context<'_> {

@@ -204,6 +204,12 @@ counters! {
         TCPAOGood = "TCPAOGood": "Segments with a valid TCP-AO signature.",
         TCPAODroppedIcmps = "TCPAODroppedIcmps": "ICMP errors ignored for connections under TCP-AO.",
     }
+    "IpExt" {
+        InNoECTPkts = "InNoECTPkts": "Packets received that were not ECN-capable.",
+        InECT1Pkts = "InECT1Pkts": "Packets received with ECT(1).",
+        InECT0Pkts = "InECT0Pkts": "Packets received with ECT(0).",
+        InCEPkts = "InCEPkts": "Packets received with a congestion mark (CE).",
+    }
     "Cauce" {
         TCPOrphanOverflow = "TCPOrphanOverflow": "Connections reset because there were too many orphans.",
         PAWSPassiveRejected = "PAWSPassiveRejected": "SYNs refused by the per-address timestamp test of `tcp_tw_recycle` 2.",

@@ -170,6 +170,17 @@ fn what_differs_is_not_joined() {
     }
 }
 
+/// P-236, RFC 9768: CWR is a part of a counter there, so that it must be equal; and it may be set in all of a frame.
+#[test]
+fn equal_counters_of_accurate_ecn_join() {
+    for (flags, next, count) in [(ACK | CWR, ACK | CWR, 1), (ACK | CWR, ACK, 2), (ACK, ACK | CWR, 2)] {
+        let first = Segment { flags, ..Segment::default() };
+        let second = Segment { flags: next, seq: 101, id: 101, ..Segment::default() };
+        let frames = coalesce([first.frame(&payload(100)), second.frame(&payload(100))]);
+        assert_eq!(frames.len(), count, "{flags:#x} {next:#x}");
+    }
+}
+
 #[test]
 fn a_wrong_checksum_passes_unverified_and_never_joins() {
     let first = Segment::default();

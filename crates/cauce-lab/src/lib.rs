@@ -22,6 +22,7 @@ pub mod report;
 pub mod rng;
 pub mod router;
 pub mod stack;
+pub mod tape;
 pub mod watch;
 pub mod world;
 pub mod worlds;

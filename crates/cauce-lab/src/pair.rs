@@ -1,6 +1,6 @@
 //! Two hosts and one link: the world that nearly every test wants.
 
-use crate::faults::FaultOptions;
+use crate::faults::{FaultOptions, Outage};
 use crate::host::Endpoint;
 use crate::link::{Direction, LinkOptions};
 use crate::queue::QueueLimit;
@@ -159,6 +159,13 @@ impl<E: Endpoint> Pair<E> {
     /// The direction that `side` sends in, to add faults or to change it.
     pub fn link_mut(&mut self, side: Side) -> &mut Direction {
         self.world.link_mut(self.link, side.way())
+    }
+
+    /// From this moment on nothing that `side` sends arrives, and nobody is told: the other host sees a
+    /// silent peer, `side` a black hole.
+    pub fn silence(&mut self, side: Side) {
+        let cut = Outage::new(self.now(), Instant::NEVER);
+        self.link_mut(side).faults_mut().push(Box::new(cut));
     }
 
     /// Adds a tap on the link.

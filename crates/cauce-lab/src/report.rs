@@ -40,11 +40,15 @@ pub enum Situation {
     BadChecksum,
     /// A challenge ACK.
     ChallengeAck,
+    /// A delivery of which the peer told that it was marked (ECN).
+    MarkedDelivery,
+    /// A connection that its SYN has opened (Fast Open).
+    FastOpen,
 }
 
 impl Situation {
     /// All situations; the first six are those that every large run has to reach in 1 % of its worlds.
-    pub const ALL: [Situation; 15] = [
+    pub const ALL: [Situation; 17] = [
         Situation::Rto,
         Situation::FastRetransmit,
         Situation::TailLossProbe,
@@ -60,6 +64,8 @@ impl Situation {
         Situation::GiveUp,
         Situation::BadChecksum,
         Situation::ChallengeAck,
+        Situation::MarkedDelivery,
+        Situation::FastOpen,
     ];
 
     /// Those that every large run has to reach in 1 % of its worlds.
@@ -91,6 +97,8 @@ impl Situation {
             Situation::GiveUp => &[Counter::TCPAbortOnTimeout],
             Situation::BadChecksum => &[Counter::InCsumErrors],
             Situation::ChallengeAck => &[Counter::TCPChallengeACK],
+            Situation::MarkedDelivery => &[Counter::TCPDeliveredCE],
+            Situation::FastOpen => &[Counter::TCPFastOpenPassive],
         }
     }
 
@@ -112,6 +120,8 @@ impl Situation {
             Situation::GiveUp => "give-up",
             Situation::BadChecksum => "bad checksum",
             Situation::ChallengeAck => "challenge ACK",
+            Situation::MarkedDelivery => "marked delivery",
+            Situation::FastOpen => "Fast Open",
         }
     }
 }

@@ -113,6 +113,7 @@ impl Process {
             engine::Progress::Done(result) => self.returned_by_engine(stack, socket, then, result).into(),
             engine::Progress::Pending(id) if nonblocking => match (call, stack.cancel_call(id)) {
                 (engine::Call::Connect(_), _) => Errno::EINPROGRESS.into(),
+                (engine::Call::SendOpening { .. }, Some(0) | None) => Errno::EINPROGRESS.into(),
                 (_, Some(0) | None) => Errno::EAGAIN.into(),
                 (_, Some(count)) => {
                     self.returned_by_engine(stack, socket, then, Ok(Returned::Bytes(count))).into()

@@ -128,14 +128,13 @@ impl Process {
         now: Instant,
         (object, id): (crate::object::ObjectId, SocketId),
         (memory, flags): (Memory, i32),
-        _to: Option<Address>,
+        to: Option<Address>,
         controls: &[Control],
     ) -> Progress {
-        // A connected stream passes over the address, as Linux does.
-        if flags & libc::MSG_FASTOPEN != 0 {
-            return Progress::Unsupported("MSG_FASTOPEN".to_owned());
-        }
         let asked = |bit: i32| flags & bit != 0;
+        let opens = asked(libc::MSG_FASTOPEN);
+        let quiet = asked(libc::MSG_NOSIGNAL);
+        let nonblocking = asked(libc::MSG_DONTWAIT) || self.is_nonblocking(object);
         let timestamping = match message::timestamping(controls) {
             Ok(bits) => bits,
             Err(error) => return error.into(),
@@ -147,15 +146,17 @@ impl Process {
             zero_copy: asked(MSG_ZEROCOPY),
             timestamping,
         };
-        let nonblocking = asked(libc::MSG_DONTWAIT) || self.is_nonblocking(object);
-        self.engine_call(
-            stack,
-            now,
-            object,
-            (id, engine::Call::Send(flags)),
-            (memory, Then::Send { quiet: asked(libc::MSG_NOSIGNAL) }),
-            nonblocking,
-        )
+        // A connected stream passes over the address, as Linux does.
+        let call = match to {
+            _ if !opens => engine::Call::Send(flags),
+            Some(Address::Unspecified) => return Errno::EOPNOTSUPP.into(),
+            Some(address) => match address.inet() {
+                Ok(to) => engine::Call::SendOpening { to: Some(to), flags },
+                Err(error) => return error.into(),
+            },
+            None => engine::Call::SendOpening { to: None, flags },
+        };
+        self.engine_call(stack, now, object, (id, call), (memory, Then::Send { quiet }), nonblocking)
     }
 
     /// read() of a file: at its position, which moves.

@@ -4,7 +4,9 @@ use crate::handle::Handle;
 use crate::listener::TcpListener;
 use crate::netstack::Netstack;
 use crate::stream::TcpStream;
+use crate::waiters::Direction;
 use cauce_core::socket::Family;
+use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::SocketOption;
 use std::io;
 use std::net::SocketAddr;
@@ -98,6 +100,62 @@ impl TcpSocket {
     /// ```
     pub async fn connect(self, addr: SocketAddr) -> io::Result<TcpStream> {
         TcpStream::finish_connect(self.handle, addr).await
+    }
+
+    /// Connects with the beginning of `data` in the SYN, if the peer is known to take it (Fast Open, RFC 7413), and
+    /// sends the rest behind the handshake. The first connection to a peer only asks for the cookie that later ones
+    /// need. The peer may see the data of a SYN more than once, in several connections: it should be a request that does
+    /// no harm when it is repeated.
+    ///
+    /// # Errors
+    /// As [`TcpStream::connect`], and `Unsupported` (`EOPNOTSUPP`) unless `tcp_fastopen` has the bit 0x1.
+    ///
+    /// ```
+    /// # use tokio::io::AsyncReadExt;
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// let (left, right) = cauce::pair();
+    /// right.set_sysctl("tcp_fastopen", "3")?;
+    /// let socket = cauce::TcpSocket::new_v4(&right)?;
+    /// socket.bind("10.0.0.2:80".parse().unwrap())?;
+    /// socket.set_fast_open(16)?;
+    /// let listener = socket.listen(16)?;
+    /// for _ in 0..2 {
+    ///     let socket = cauce::TcpSocket::new_v4(&left)?;
+    ///     let _stream = socket.connect_with_data("10.0.0.2:80".parse().unwrap(), b"hello").await?;
+    ///     let mut request = [0; 5];
+    ///     listener.accept().await?.0.read_exact(&mut request).await?;
+    ///     assert_eq!(&request, b"hello");
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub async fn connect_with_data(self, addr: SocketAddr, data: &[u8]) -> io::Result<TcpStream> {
+        let taken = self.handle.call(|socket, now| match socket.connect_with_data(now, addr, data) {
+            Err(Errno::EINPROGRESS) => Ok(0),
+            result => result,
+        })?;
+        let stream = TcpStream::finish_connect(self.handle, addr).await?;
+        let mut rest = &data[taken..];
+        while !rest.is_empty() {
+            let sent = stream.handle.wait(Direction::Write, |socket, now| socket.send(now, rest)).await?;
+            rest = &rest[sent..];
+        }
+        Ok(stream)
+    }
+
+    /// Lets the listener that this socket becomes take data from SYNs (TCP_FASTOPEN), with `tcp_fastopen` bit 0x2: at
+    /// most `pending` of its connections may wait for the end of their handshake.
+    ///
+    /// # Errors
+    /// When the netstack is over.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// let (net, _peer) = cauce::pair();
+    /// cauce::TcpSocket::new_v4(&net)?.set_fast_open(16)?;
+    /// # Ok(()) }
+    /// ```
+    pub fn set_fast_open(&self, pending: u32) -> io::Result<()> {
+        self.handle.set(SocketOption::FastOpen(i32::try_from(pending).unwrap_or(i32::MAX)))
     }
 
     /// Listens. `backlog` connections may wait to be accepted, at most `net.core.somaxconn`.

@@ -1,5 +1,5 @@
 //! The control socket of a running stack: a Unix socket that only its owner may open, over which the tools
-//! (`cauce ss`, `netstat`, `nstat`, `sysctl`, `tcp-metrics`) look at the stack and change its settings.
+//! (`cauce ss`, `netstat`, `nstat`, `sysctl`, `netsh`, `tcp-metrics`) look at the stack and change its settings.
 //!
 //! The protocol is one JSON object a line, a [`Request`] and its [`Reply`] in turn, and is described in
 //! docs/control.md. Its version is [`VERSION`]; a request of another version is refused and told so. A line of

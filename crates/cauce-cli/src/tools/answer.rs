@@ -10,7 +10,7 @@ use std::io;
 
 /// True for a tool that [`answer`] has.
 pub fn known(tool: &str) -> bool {
-    ["ss", "netstat", "nstat", "sysctl", "ip"].contains(&tool)
+    ["ss", "netstat", "nstat", "sysctl", "netsh", "ip"].contains(&tool)
 }
 
 /// Runs a tool over the stack.
@@ -22,6 +22,8 @@ pub fn answer(stack: &mut Stack, now: Instant, request: &Request) -> Reply {
         "netstat" => tools::netstat::run(stack, now, &arguments),
         "nstat" => return nstat(stack, request, arguments),
         "sysctl" => return sysctl(stack.sysctl_mut(), request),
+        "netsh" if request.json => Output::unsupported("--json of netsh"),
+        "netsh" => tools::netsh::run(stack.sysctl_mut(), &arguments),
         "ip" if request.json => Output::unsupported("--json of ip"),
         "ip" => tools::ip::run(stack, &arguments),
         other => Output::unsupported(other),

@@ -61,10 +61,13 @@ pub fn settings(settings: &Sysctls, names: &[&str]) -> Output {
     if let Some(wrong) = named.iter().find(|name| name.contains('=') || sysctl::find(name).is_none()) {
         return Output::failed(1, format!("sysctl --json only reads settings, and there is none `{wrong}`"));
     }
-    for entry in sysctl::table() {
-        let wanted = named.is_empty()
-            || named.iter().any(|name| sysctl::find(name).is_some_and(|e| e.name == entry.name));
-        if let (true, Ok(value)) = (wanted, settings.get(entry.name)) {
+    // Windows' names are shown when they are asked for.
+    let wanted: Vec<_> = match named.as_slice() {
+        [] => sysctl::table().iter().collect(),
+        named => named.iter().filter_map(|name| sysctl::find(name)).collect(),
+    };
+    for entry in wanted {
+        if let Ok(value) = settings.get(entry.name) {
             found.insert(entry.name.to_owned(), Value::String(value));
         }
     }

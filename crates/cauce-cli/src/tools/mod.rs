@@ -1,4 +1,4 @@
-//! `cauce ss`, `netstat`, `nstat`, `sysctl`, `tcp-metrics`: Linux's tools over a running stack.
+//! `cauce ss`, `netstat`, `nstat`, `sysctl`, `netsh`, `tcp-metrics`: the tools of Linux and Windows over a running stack.
 //!
 //! What they print is made in the stack's process, where the stack is (`cauce_posix::tools`); here the request is
 //! made, and what `nstat` has shown is remembered.

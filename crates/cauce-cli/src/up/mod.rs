@@ -32,7 +32,7 @@ or let root make and configure the device, and leave --host out:
   sudo ip addr add 10.9.0.1/24 dev cauce0
   sudo ip link set cauce0 up
 
-Tools for the running stack: cauce ss, netstat, nstat, sysctl, tcp-metrics.
+Tools for the running stack: cauce ss, netstat, nstat, sysctl, netsh, tcp-metrics.
 
 One line on stdout tells that everything is ready. SIGINT and SIGTERM end it: connections that
 are open are reset, and a device that was made goes.";

@@ -20,11 +20,11 @@ pub enum Abc {
 }
 
 impl Abc {
-    /// The mode that a value of `tcp_abc` means. The kernel of `linux-6.18` no longer has the setting
-    /// and counts every segment; there 0, which is the default, stands for that.
+    /// The mode that a value of `tcp_abc` means. The kernel of 6.18 no longer has the setting
+    /// and counts every segment; in its profiles 0, which is the default, stands for that.
     pub fn from_sysctl(value: u8, profile: Profile) -> Abc {
         match value {
-            0 if profile == Profile::Linux618 => Abc::Live,
+            0 if profile.counts_segments() => Abc::Live,
             0 => Abc::PerAck,
             1 => Abc::One,
             _ => Abc::Two,

@@ -22,7 +22,7 @@ pub mod view;
 pub mod window;
 
 use crate::recovery::phase::Phase;
-use crate::sysctl::{Profile, Sysctls};
+use crate::sysctl::Sysctls;
 use crate::time::Duration;
 
 pub use abc::Abc;
@@ -85,9 +85,9 @@ pub struct Settings {
 
 impl Settings {
     /// The stack's values, with the initial window of the connection's route.
-    pub fn of(sysctl: &Sysctls, profile: Profile, initial_window: u32) -> Self {
+    pub fn of(sysctl: &Sysctls, initial_window: u32) -> Self {
         Settings {
-            abc: Abc::from_sysctl(sysctl.tcp_abc, profile),
+            abc: Abc::from_sysctl(sysctl.tcp_abc, sysctl.cauce_profile),
             slow_start_after_idle: sysctl.tcp_slow_start_after_idle != 0,
             pacing_ss_ratio: sysctl.tcp_pacing_ss_ratio,
             pacing_ca_ratio: sysctl.tcp_pacing_ca_ratio,

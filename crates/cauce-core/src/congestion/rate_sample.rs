@@ -188,6 +188,13 @@ impl RateEstimator {
         self.delivered_at = now;
     }
 
+    /// Two records were one segment on the wire.
+    pub fn one_segment_less(&mut self) {
+        if self.delivered > 1 {
+            self.delivered -= 1;
+        }
+    }
+
     /// Closes an ACK: counts what it delivered and returns its sample. `reneged` tells that the peer took
     /// SACKed data back, which makes the count unusable.
     pub fn sample(

@@ -50,6 +50,8 @@ pub struct Window {
     /// The reduction in force has not been undone.
     reduced: bool,
     pacing_enforced: bool,
+    /// A reduction began that the peer has not been told of (CWR, RFC 3168 6.1.2).
+    cwr_owed: bool,
 }
 
 impl Window {
@@ -72,6 +74,7 @@ impl Window {
             is_cwnd_limited: false,
             reduced: false,
             pacing_enforced: false,
+            cwr_owed: false,
         }
     }
 
@@ -357,6 +360,11 @@ impl Congestion {
     /// True when the algorithm must have ECN.
     pub fn needs_ecn(&self) -> bool {
         self.algorithm.needs_ecn()
+    }
+
+    /// True when a reduction began since the peer was last told by CWR. Asking settles it: whoever asks sends the bit.
+    pub fn take_cwr(&mut self) -> bool {
+        core::mem::take(&mut self.window.cwr_owed)
     }
 
     /// What TCP_CC_INFO reports.

@@ -41,6 +41,11 @@ impl Arrivals {
         }
     }
 
+    /// True when nothing was ever noted.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.entries.is_empty() && self.last.is_none()
+    }
+
     /// When the newest byte of the last read arrived.
     pub(crate) fn of_last_read(&self) -> Option<Instant> {
         self.last

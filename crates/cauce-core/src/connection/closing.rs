@@ -20,6 +20,8 @@ impl Connection {
             return;
         }
         match self.state {
+            // It waits for the end of the handshake; a close does not (Linux).
+            State::SynReceived if !self.has(flag::ORPHAN) => self.set(flag::SND_SHUTDOWN),
             State::Established | State::SynReceived | State::CloseWait => {
                 self.set(flag::SND_SHUTDOWN);
                 self.transition(Event::Close, cx);

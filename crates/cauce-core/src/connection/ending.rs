@@ -60,6 +60,7 @@ impl Connection {
 
     /// Gives back everything that is charged to the stack.
     pub(crate) fn release(&mut self, cx: &mut Context<'_>) {
+        self.judge_black_hole(cx);
         self.write.clear();
         self.settle_memory(cx);
         self.recv.clear(cx);

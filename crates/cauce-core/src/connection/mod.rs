@@ -7,7 +7,9 @@
 
 mod arrivals;
 pub mod closing;
+pub(crate) mod ecn;
 pub mod ending;
+pub mod fast_open;
 pub mod keepalive;
 pub mod negotiated;
 pub(crate) mod notices;
@@ -20,6 +22,7 @@ pub mod stats;
 pub mod timeouts;
 pub mod timers;
 pub mod timestamps;
+pub(crate) mod unconfirmed;
 pub(crate) mod urgent;
 pub mod user_calls;
 
@@ -37,7 +40,6 @@ use crate::socket::errno::Errno;
 use crate::socket::options::{SocketOptions, rare_flag};
 use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
-use crate::sysctl::Profile;
 use crate::time::Instant;
 use crate::trace::TraceEvent;
 use alloc::boxed::Box;
@@ -145,6 +147,8 @@ pub(crate) mod flag {
     pub(crate) const IN_EVENTS: u16 = 256;
     /// The IPv4-mapped or IPv6 view is what the user sees.
     pub(crate) const V6_SOCKET: u16 = 512;
+    /// Retransmissions keep failing: the next one shall go another way if there is one (S-38).
+    pub(crate) const SUSPECT: u16 = 1024;
     /// Counted in CurrEstab.
     pub(crate) const COUNTED: u16 = 2048;
     /// The last write asked for more to follow (MSG_MORE).
@@ -330,7 +334,7 @@ impl Connection {
     /// The settings of congestion control.
     pub(crate) fn congestion_settings(&self, cx: &Context<'_>) -> congestion::Settings {
         let initial = self.path.initial_window(cx.sysctl);
-        congestion::Settings::of(cx.sysctl, Profile::Linux618, initial)
+        congestion::Settings::of(cx.sysctl, initial)
     }
 
     /// What the receiver needs to know of the path.
@@ -348,8 +352,19 @@ impl Connection {
 
     /// Segments sent under a larger MSS do not fit any more: they are lost, though not by congestion.
     pub(crate) fn resend_oversized(&mut self, cx: &mut Context<'_>) {
+        if self.has_data_in_syn() {
+            // SYN and data left in one segment, which is lost as a whole.
+            return self.resend_all(cx);
+        }
         let (new, state) = (u32::from(self.mss), self.sender_state());
         self.recovery.mtu_reduced(new, &state, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
+        self.want(pending::OUTPUT);
+    }
+
+    /// All that is outstanding is lost, though not by congestion.
+    pub(crate) fn resend_all(&mut self, cx: &mut Context<'_>) {
+        let state = self.sender_state();
+        self.recovery.all_lost(&state, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
         self.want(pending::OUTPUT);
     }
 
@@ -389,6 +404,7 @@ impl Connection {
         if self.error.is_none() {
             self.error = error;
         }
+        self.end_unconfirmed(false);
         self.transition(Event::Reset, cx);
         self.state = State::Closed;
         self.count_established(cx);

@@ -40,8 +40,19 @@ pub struct Negotiated {
 }
 
 impl Negotiated {
-    /// What we offer in a SYN of our own.
+    /// What we offer in a SYN of our own: what we can do, unless it is kept for answers.
     pub fn offer(key: &FlowKey, advertised_mss: u16, rcv_scale: u8, sysctl: &Sysctls) -> Self {
+        let able = Self::able(key, advertised_mss, rcv_scale, sysctl);
+        let offers = sysctl.tcp_offer_rfc1323 != 0;
+        Negotiated {
+            window_scaling: able.window_scaling && offers,
+            timestamps: able.timestamps && offers,
+            ..able
+        }
+    }
+
+    /// What we can do, and agree to when the peer's SYN asks for it.
+    pub fn able(key: &FlowKey, advertised_mss: u16, rcv_scale: u8, sysctl: &Sysctls) -> Self {
         Negotiated {
             window_scaling: sysctl.tcp_window_scaling != 0,
             timestamps: sysctl.tcp_timestamps != 0,

@@ -27,6 +27,13 @@ pub(crate) struct Notices {
     pub(crate) key_base: u64,
 }
 
+impl Notices {
+    /// True when no write has asked for anything.
+    pub(crate) fn is_unused(&self) -> bool {
+        self.stamps.is_empty() && self.sends.is_empty() && self.next_send == 0 && self.key_base == 0
+    }
+}
+
 #[derive(Debug)]
 struct Stamp {
     /// The offset of the byte.

@@ -20,6 +20,7 @@ use crate::socket::SocketId;
 use crate::socket::options::{SocketOptions, flag as option};
 use crate::socket::readiness::Readiness;
 use crate::stack::PortHold;
+use crate::stack::reset::ECN_MASK;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
 
@@ -60,7 +61,6 @@ pub(crate) fn opening_window(
         mss,
         scaling,
         initrwnd: u32::from(path.initrwnd),
-        adv_win_scale: false,
     };
     initial_window(&request, sysctl)
 }
@@ -75,6 +75,7 @@ impl Connection {
         let mut conn = Connection::build_block(setup, negotiated, 1 << 32, window, cx);
         conn.state = State::SynSent;
         conn.set(flag::ACTIVE);
+        conn.ask_for_ecn(cx.sysctl);
         conn.stalled_since = cx.now;
         conn.want(pending::SYN);
         conn
@@ -88,6 +89,19 @@ impl Connection {
         echo: Option<u32>,
         cx: &mut Context<'_>,
     ) -> Connection {
+        let mut conn = Connection::from_record(setup, record, cx);
+        conn.sample_syn_ack(record, echo, cx);
+        conn.recovery.handshake_retransmitted(record.retransmits);
+        // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
+        let late = conn.negotiated.timestamps && echo == Some(conn.ts.now(record.first_sent));
+        if record.retransmits > 1 && record.timeouts > 0 && !late {
+            conn.cong.set_initial_window(1);
+        }
+        conn
+    }
+
+    /// A connection in SYN-RECEIVED with everything that its two SYNs have agreed upon.
+    pub(crate) fn from_record(setup: Setup, record: &HalfOpen, cx: &mut Context<'_>) -> Connection {
         let scaling = record.flags.contains(HalfOpenFlags::WINDOW_SCALE);
         let timestamps = record.flags.contains(HalfOpenFlags::TIMESTAMPS);
         let negotiated = Negotiated {
@@ -107,26 +121,23 @@ impl Connection {
         conn.state = State::SynReceived;
         // The SYN came before there was a connection to count it.
         conn.stats.segs_in = 1;
-        conn.options.set_traffic_class(conn.key.is_v4(), record.tos);
+        conn.options.set_traffic_class(conn.key.is_v4(), record.tos & !ECN_MASK);
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
         }
+        conn.adopt_ecn(record, cx.sysctl);
         conn.snd.nxt = conn.snd.iss() + 1;
         conn.sync_mss(cx);
-        conn.sample_syn_ack(record, cx);
-        // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
-        let late = timestamps && echo == Some(conn.ts.now(record.first_sent));
-        if record.retransmits > 1 && record.timeouts > 0 && !late {
-            conn.cong.set_initial_window(1);
-        }
         conn
     }
 
-    /// The SYN,ACK left before the connection existed; its acknowledgement is the first RTT sample, unless
-    /// it had to be repeated (Karn).
-    fn sample_syn_ack(&mut self, record: &HalfOpen, cx: &mut Context<'_>) {
-        let rtt = cx.now.micros_since(record.first_sent).clamp(1, u64::from(u32::MAX)) as u32;
-        let sample = (record.retransmits == 0).then_some(rtt);
+    /// The SYN,ACK left before the connection existed; its acknowledgement is the first RTT sample. If it had to be
+    /// repeated, only `echo` tells which one was acknowledged (Karn, RFC 7323 4).
+    pub(crate) fn sample_syn_ack(&mut self, record: &HalfOpen, echo: Option<u32>, cx: &mut Context<'_>) {
+        let since_first = cx.now.micros_since(record.first_sent).clamp(1, u64::from(u32::MAX)) as u32;
+        let echo = echo.filter(|echo| self.negotiated.timestamps && *echo != 0);
+        let by_echo = echo.map(|echo| self.ts.now(cx.now).wrapping_sub(echo).max(1).saturating_mul(1000));
+        let sample = if record.retransmits == 0 { Some(since_first) } else { by_echo };
         let nxt = self.snd.nxt;
         let env = self.env(cx);
         self.recovery.on_established(sample, nxt, nxt, &env);
@@ -141,7 +152,7 @@ impl Connection {
     ) -> Connection {
         let iss = setup.iss;
         let initial = setup.path.initial_window(cx.sysctl);
-        let config = Self::receiver_config_of(&setup.options, &negotiated, window);
+        let config = Self::receiver_config_of(&setup.options, &negotiated, window, cx.sysctl);
         let mut recovery = Recovery::new(&env_of(&setup.path, &setup.options, cx).settings);
         recovery.set_sack(negotiated.sack);
         let mut cong = Congestion::new(initial, setup.algorithm, cx.now);
@@ -190,7 +201,7 @@ impl Connection {
         let offered =
             opening_window(&self.options, &self.path, mss, cx.sysctl.tcp_window_scaling != 0, cx.sysctl);
         let window = if scaling { offered } else { offered.without_scaling() };
-        let config = Self::receiver_config_of(&self.options, &self.negotiated, window);
+        let config = Self::receiver_config_of(&self.options, &self.negotiated, window, cx.sysctl);
         Receiver::new(irs, &config, cx)
     }
 
@@ -198,6 +209,7 @@ impl Connection {
         options: &SocketOptions,
         negotiated: &Negotiated,
         window: InitialWindow,
+        sysctl: &Sysctls,
     ) -> ReceiverConfig {
         ReceiverConfig {
             rcvbuf: options.recv_buffer,
@@ -209,7 +221,7 @@ impl Connection {
             timestamps: negotiated.timestamps,
             sack: negotiated.sack,
             low_water: options.recv_lowat,
-            adv_win_scale: false,
+            adv_win_scale: sysctl.cauce_profile.splits_buffer(),
             fin_ack_waits: true,
         }
     }

@@ -17,6 +17,14 @@ impl Connection {
                 // Only before the handshake does it change anything (O-09).
                 return self.options.clone().store(option, cx.sysctl);
             }
+            SocketOption::FastOpen(_) if self.state != State::Closed => return Err(Errno::EINVAL),
+            SocketOption::FastOpenConnect(_) | SocketOption::FastOpenNoCookie(_)
+                if self.state != State::Closed =>
+            {
+                // A bad value, or a setting that forbids it, is told first.
+                self.options.clone().store(option, cx.sysctl)?;
+                return Err(Errno::EINVAL);
+            }
             SocketOption::Timestamping(bits) => self.key_stamps(Timestamping::checked(bits)?)?,
             _ => {}
         }

@@ -29,6 +29,8 @@ pub struct Path {
     pub initrwnd: u16,
     /// The route's own RTO minimum in microseconds; 0 for the system's.
     pub rto_min_us: u32,
+    /// The route asks for ECN whatever `tcp_ecn` says.
+    pub ecn: bool,
 }
 
 impl Path {

@@ -1,11 +1,15 @@
 //! What few connections have, in a box that exists only for those: urgent data of the peer, an error queue,
-//! notices that writes still owe, the peer's SYN, arrival times.
+//! notices that writes still owe, the peer's SYN, arrival times, ECN, Fast Open.
 
 use super::Connection;
 use super::arrivals::Arrivals;
+use super::ecn::Ecn;
+use super::fast_open::Opening;
 use super::notices::Notices;
+use super::unconfirmed::{Confirmed, Unconfirmed};
 use super::urgent::PeerUrgent;
 use crate::socket::error_queue::ErrorQueue;
+use alloc::boxed::Box;
 use bytes::Bytes;
 
 /// The rare parts of one connection.
@@ -18,6 +22,32 @@ pub(crate) struct Rare {
     /// The headers of the peer's SYN (TCP_SAVED_SYN), until they are read.
     pub(crate) saved_syn: Option<Bytes>,
     pub(crate) arrivals: Arrivals,
+    /// Explicit congestion notification, where it is used or marks have arrived.
+    pub(crate) ecn: Option<Box<Ecn>>,
+    /// Fast Open of an active connection.
+    pub(crate) opening: Option<Box<Opening>>,
+    /// The SYN carried data, and has been acknowledged with it (Fast Open).
+    pub(crate) syn_data_acked: bool,
+    /// The open handshake of a passive connection that its SYN has opened.
+    pub(crate) unconfirmed: Option<Box<Unconfirmed>>,
+    /// How that handshake has ended, until the listener knows.
+    pub(crate) confirmed: Option<Confirmed>,
+}
+
+impl Rare {
+    /// True when the box holds nothing that is still needed.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.urgent.is_none()
+            && self.errors.is_empty()
+            && self.notices.is_unused()
+            && self.saved_syn.is_none()
+            && self.arrivals.is_unused()
+            && self.ecn.is_none()
+            && self.opening.is_none()
+            && !self.syn_data_acked
+            && self.unconfirmed.is_none()
+            && self.confirmed.is_none()
+    }
 }
 
 impl Connection {

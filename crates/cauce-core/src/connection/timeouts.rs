@@ -13,9 +13,6 @@ use crate::socket::errno::Errno;
 use crate::time::{Duration, Instant};
 use crate::trace::TraceEvent;
 
-/// The time-out before any RTT is known (RFC 6298 2.1).
-const INITIAL_RTO: Duration = Duration::from_secs(1);
-
 impl Connection {
     /// The next deadline and its reason; [`Instant::NEVER`] when none is running.
     pub(crate) fn next_deadline(&self) -> (Instant, TimerKind) {
@@ -28,7 +25,10 @@ impl Connection {
                 next = (at, kind);
             }
         };
-        if let Some((at, timer)) = self.recovery.deadline() {
+        if let Some(at) = self.syn_ack_deadline() {
+            // Nothing else is sent again before the handshake is over.
+            consider(at, TimerKind::SynAck);
+        } else if let Some((at, timer)) = self.recovery.deadline() {
             consider(at, kind_of(timer));
         }
         for at in [self.recv.delayed_ack_deadline(), self.recv.held_ack_deadline()].into_iter().flatten() {
@@ -74,6 +74,7 @@ impl Connection {
                 TimerKind::Retransmit => self.on_recovery_timer(RecoveryTimer::Rto, cx),
                 TimerKind::TailLossProbe => self.on_recovery_timer(RecoveryTimer::Tlp, cx),
                 TimerKind::Reordering => self.on_recovery_timer(RecoveryTimer::Reo, cx),
+                TimerKind::SynAck => self.on_syn_ack_deadline(cx),
                 TimerKind::Persist => self.on_persist_deadline(cx),
                 TimerKind::DelayedAck => {
                     if self.recv.ack_timeout(&self.path_times(cx), cx) {
@@ -92,9 +93,16 @@ impl Connection {
     }
 
     fn on_recovery_timer(&mut self, timer: RecoveryTimer, cx: &mut Context<'_>) {
-        if timer == RecoveryTimer::Rto && self.retries_are_over(cx) {
-            self.give_up(cx);
-            return;
+        if timer == RecoveryTimer::Rto {
+            let last = self.retries_are_over(cx);
+            self.suspect_black_hole(last, cx);
+            if last {
+                return self.give_up(cx);
+            }
+        }
+        if timer == RecoveryTimer::Rto && self.asks_for_help(cx) {
+            cx.count(Counter::TCPRouteRefresh);
+            self.set(flag::SUSPECT);
         }
         let state = self.sender_state();
         let closed = timer == RecoveryTimer::Rto && self.window_closed_on_data();
@@ -122,17 +130,26 @@ impl Connection {
             let linear =
                 if self.state == State::SynSent { cx.sysctl.tcp_syn_linear_timeouts as u32 } else { 0 };
             // The linear ones come on top, but not beyond the time that back-off alone would take (S-44).
-            let total = nominal_total(retries, INITIAL_RTO, cx);
+            let total = nominal_total(retries, cx.sysctl.rto_initial(), cx);
             return done >= retries + linear || cx.now.since(self.stalled_since) >= total;
         }
         if self.window_closed_on_data() {
             // A peer that still answers may keep its window closed; one that is silent may not (RFC 1122).
             return cx.now.since(self.stats.last_ack_recv) > cx.sysctl.rto_max() * 2;
         }
-        let retries = self.retries_allowed(cx);
-        self.recovery
-            .retrans_stamp()
-            .is_some_and(|since| cx.now.since(since) >= nominal_total(retries, cx.sysctl.rto_min(), cx))
+        self.retried_for(self.retries_allowed(cx), cx)
+    }
+
+    /// RFC 1122's R1: after `tcp_retries1` retransmissions, taken as the time they would last, each further one is
+    /// preceded by negative advice to the layer below (S-38, N-10).
+    fn asks_for_help(&self, cx: &Context<'_>) -> bool {
+        self.state.is_synchronized() && self.retried_for(u32::from(cx.sysctl.tcp_retries1), cx)
+    }
+
+    /// Have retransmissions gone on for as long as `retries` of them would take?
+    fn retried_for(&self, retries: u32, cx: &Context<'_>) -> bool {
+        let since = self.recovery.retrans_stamp();
+        since.is_some_and(|since| cx.now.since(since) >= nominal_total(retries, cx.sysctl.rto_min(), cx))
     }
 
     fn retries_allowed(&self, cx: &Context<'_>) -> u32 {
@@ -155,7 +172,7 @@ impl Connection {
     }
 
     /// The connection is given up without a word to the peer: ETIMEDOUT, or the last soft error.
-    fn give_up(&mut self, cx: &mut Context<'_>) {
+    pub(crate) fn give_up(&mut self, cx: &mut Context<'_>) {
         cx.count(Counter::TCPAbortOnTimeout);
         if matches!(self.state, State::SynSent | State::SynReceived) {
             cx.count(Counter::AttemptFails);

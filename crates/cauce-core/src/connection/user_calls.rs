@@ -12,7 +12,7 @@ use crate::socket::errno::Errno;
 use crate::socket::options::rare_flag;
 use crate::socket::readiness::Readiness;
 use crate::socket::timestamping::Timestamping;
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 
 /// How a read treats what it returns.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,6 +68,9 @@ impl Connection {
         unfinished: bool,
         cx: &mut Context<'_>,
     ) -> Result<usize, Errno> {
+        if self.waits_for_write() {
+            return self.write_into_syn(data, cx);
+        }
         self.may_write()?;
         let mut append = |write: &mut WriteQueue, from: usize, len| write.append(&data[from..from + len]);
         let taken = self.fill_send_buffer(data.len(), cx, &mut append);
@@ -88,6 +91,11 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Result<usize, Errno> {
         let want = data.len();
+        if self.waits_for_write() {
+            let taken = self.write_into_syn(data, cx)?;
+            data.advance(taken);
+            return Ok(taken);
+        }
         self.may_write()?;
         let mut append = |write: &mut WriteQueue, _, len| write.append_bytes(data.split_to(len));
         let taken = self.fill_send_buffer(want, cx, &mut append);
@@ -103,7 +111,7 @@ impl Connection {
         if self.has(flag::SND_SHUTDOWN) || self.state == State::Closed {
             return Err(Errno::EPIPE);
         }
-        if matches!(self.state, State::SynSent | State::SynReceived) {
+        if !self.is_open_to_user() {
             self.set(flag::WANTS_ROOM);
             return Err(Errno::EAGAIN);
         }
@@ -298,8 +306,8 @@ impl Connection {
         if self.error.is_some() || self.rare.as_ref().is_some_and(|rare| !rare.errors.is_empty()) {
             ready |= Readiness::ERR;
         }
-        if matches!(self.state, State::SynSent | State::SynReceived) {
-            return ready;
+        if !self.is_open_to_user() {
+            return if self.waits_for_write() { ready | Readiness::OUT } else { ready };
         }
         if self.stream_bytes() >= self.options.recv_lowat.max(1) as usize {
             ready |= Readiness::IN;

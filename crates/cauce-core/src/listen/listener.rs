@@ -4,6 +4,7 @@
 //! The handshake itself is kept in the SYN queue; this is what the user of LISTEN sees.
 
 use super::accept_queue::AcceptQueue;
+use super::fast_open::PendingOpens;
 use crate::socket::Family;
 use crate::socket::options::SocketOptions;
 use crate::stack::listeners::ListenAddr;
@@ -19,6 +20,8 @@ pub(crate) struct Listener {
     /// The bits that its port is held with.
     pub(crate) hold: crate::stack::PortHold,
     pub(crate) accept: AcceptQueue,
+    /// Connections that their SYN has opened (Fast Open).
+    pub(crate) opens: PendingOpens,
     /// Congestion control that children inherit; `None` for the system's at that time (S-12).
     pub(crate) algorithm: Option<AlgorithmName>,
     /// What a lost connection of this socket left behind, until SO_ERROR tells it.

@@ -5,11 +5,17 @@
 //! sends nothing itself.
 
 use crate::addr::FlowKey;
+use crate::batch::SendReason;
+use crate::connection::ecn;
+use crate::connection::timestamps::Timestamps as Clock;
 use crate::frame::DeviceId;
+use crate::receive::InitialWindow;
 use crate::socket::SocketId;
+use crate::stack::control_segment::SegmentSpec;
 use crate::stack::slab::Slab;
 use crate::time::{Duration, Instant};
 use alloc::collections::BTreeMap;
+use cauce_wire::{Ecn, Flags, Seq, TcpOptions, Timestamps};
 use core::ops::{BitOr, BitOrAssign};
 
 /// What the two SYNs agreed upon, and what has happened since.
@@ -39,6 +45,11 @@ impl HalfOpenFlags {
     /// True when all of `other` is set.
     pub const fn contains(self, other: HalfOpenFlags) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// True when some of `other` is set.
+    pub const fn intersects(self, other: HalfOpenFlags) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Takes `other` out.
@@ -95,12 +106,53 @@ pub struct HalfOpen {
     pub snd_wscale: u8,
     /// How ours are scaled.
     pub rcv_wscale: u8,
-    /// The traffic class of our packets, without ECN.
+    /// The ECN field that the SYN arrived with.
+    pub syn_mark: Ecn,
+    /// The traffic class of our packets, ECN-capable if the algorithm needs it.
     pub tos: u8,
     /// SYN,ACKs sent again (by the timer or because the SYN came again).
     pub retransmits: u8,
     /// How often the timer ran out.
     pub timeouts: u8,
+}
+
+impl HalfOpen {
+    /// The SYN,ACK of this record, as it leaves at `now`.
+    pub(crate) fn syn_ack(&self, ttl: u8, now: Instant) -> SegmentSpec {
+        let has = |flag| self.flags.contains(flag);
+        let clock = Clock::new(self.ts_offset);
+        let timestamps = Timestamps { val: clock.now(now), ecr: self.ts_recent };
+        let flags = Flags::SYN | Flags::ACK | ecn::syn_ack_ace(self);
+        SegmentSpec {
+            ack: Seq(self.irs) + 1,
+            window: InitialWindow { window: self.rcv_wnd, scale: 0, clamp: 0 }.syn_field(),
+            options: TcpOptions {
+                mss: Some(self.advertised_mss),
+                sack_permitted: has(HalfOpenFlags::SACK),
+                window_scale: has(HalfOpenFlags::WINDOW_SCALE).then_some(self.rcv_wscale),
+                timestamps: has(HalfOpenFlags::TIMESTAMPS).then_some(timestamps),
+                ..TcpOptions::default()
+            },
+            ttl,
+            tos: self.tos,
+            flow_label: self.flow_label,
+            device: self.device,
+            ..SegmentSpec::new(self.key, Seq(self.iss), flags, SendReason::Handshake)
+        }
+    }
+
+    /// The ACK that answers a segment which this record cannot take.
+    pub(crate) fn acknowledgement(&self, ttl: u8, now: Instant) -> SegmentSpec {
+        let spec = self.syn_ack(ttl, now);
+        SegmentSpec {
+            seq: Seq(self.iss) + 1,
+            flags: Flags::ACK | ecn::challenge_ace(self),
+            window: u16::try_from(self.rcv_wnd >> self.rcv_wscale).unwrap_or(u16::MAX),
+            options: TcpOptions { timestamps: spec.options.timestamps, ..TcpOptions::default() },
+            reason: SendReason::ChallengeAck,
+            ..spec
+        }
+    }
 }
 
 /// What becomes of a new SYN.
@@ -263,7 +315,7 @@ impl SynQueue {
 pub struct SynAckTiming {
     /// `tcp_synack_retries`, or the listener's `TCP_SYNCNT`.
     pub retries: u8,
-    /// The initial RTO, 1 s (RFC 6298).
+    /// The initial RTO, 1 s unless `tcp_rto_initial_ms` says otherwise (RFC 6298).
     pub initial_rto: Duration,
     /// The longest RTO, 120 s.
     pub rto_max: Duration,
@@ -314,6 +366,7 @@ mod tests {
             device: DeviceId(0),
             snd_wscale: 7,
             rcv_wscale: 7,
+            syn_mark: Ecn::NotEct,
             tos: 0,
             retransmits: 0,
             timeouts: 0,

@@ -237,6 +237,11 @@ impl AckPolicy {
         self.delay_for(now, ato)
     }
 
+    /// Arms the longest delay that there is.
+    pub fn delay_longest(&mut self, now: Instant) {
+        self.delay_for(now, DELAY_MAX_US);
+    }
+
     /// Arms the delay of `span_us` microseconds, unless it already runs and ends sooner.
     pub fn delay_for(&mut self, now: Instant, span_us: u32) -> AckDecision {
         let span = |us: u32| Duration::from_micros(u64::from(us));

@@ -3,7 +3,7 @@
 //! Joins the policy of delayed acknowledgements with the window and with the acknowledgements of
 //! out-of-order data, of which all but the first few are held back for a moment and sent as one (S-71).
 
-use super::{AckDecision, NO_MEMORY, PathTimes, Receiver, SackBlocks, USER_STOPPED};
+use super::{AckDecision, NO_MEMORY, PathTimes, Receiver, SYN_TEXT, SackBlocks, USER_STOPPED};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::time::{Duration, Instant};
@@ -269,6 +269,25 @@ impl Receiver {
         }
         self.marks &= !NO_MEMORY;
         self.policy.ack_sent();
+    }
+
+    /// The peer's SYN,ACK is acknowledged by the data of a writer who waits for it, or when the longest delay is over.
+    pub fn await_writer(&mut self, now: Instant) {
+        self.policy.delay_longest(now);
+    }
+
+    /// The text of a SYN comes next (Fast Open): neither the delay of acknowledgements nor the peer's segment size is
+    /// learned from it.
+    pub fn begin_syn_text(&mut self) {
+        self.marks |= SYN_TEXT;
+    }
+
+    /// The SYN,ACK has left that acknowledges the text of a SYN (Fast Open): it offers the first window, `window`
+    /// bytes, from behind that text.
+    pub fn syn_text_acked(&mut self, window: u32, cx: &mut Context<'_>) {
+        self.marks &= !SYN_TEXT;
+        self.window.begin_at(self.nxt, window);
+        self.ack_sent(cx);
     }
 
     /// A segment with data has left: if it came soon after something was received, it was an answer.

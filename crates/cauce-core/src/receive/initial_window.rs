@@ -23,8 +23,6 @@ pub struct WindowRequest {
     pub scaling: bool,
     /// The route's initial window in segments (`initrwnd`); 0 for none.
     pub initrwnd: u32,
-    /// True in profile `manpage`, where `tcp_adv_win_scale` splits the buffer.
-    pub adv_win_scale: bool,
 }
 
 /// The choice, as [`Receiver::new`](super::Receiver::new) wants it.
@@ -52,10 +50,11 @@ impl InitialWindow {
 
 /// Chooses the first window and the scale.
 pub fn initial_window(request: &WindowRequest, sysctl: &Sysctls) -> InitialWindow {
-    let share = Share::initial(request.adv_win_scale, sysctl);
+    let share = Share::initial(sysctl);
     let full_space = share.window_from(request.rcvbuf);
     let mut clamp = if request.clamp == 0 { u32::MAX } else { request.clamp };
-    if request.rcvbuf_locked {
+    let fixed = sysctl.cauce_profile.fixes_window();
+    if request.rcvbuf_locked || fixed {
         clamp = clamp.min(full_space);
     }
     clamp = clamp.min(u32::from(u16::MAX) << MAX_WINDOW_SCALE);
@@ -77,6 +76,10 @@ pub fn initial_window(request: &WindowRequest, sysctl: &Sysctls) -> InitialWindo
         scale =
             reachable.checked_ilog2().unwrap_or(0).saturating_sub(15).min(u32::from(MAX_WINDOW_SCALE)) as u8;
     }
+    // A fixed window is a whole number of segments for ever; the scale is chosen by the buffer.
+    if fixed {
+        clamp = window;
+    }
     InitialWindow { window, scale, clamp: clamp.min(u32::from(u16::MAX) << scale) }
 }
 
@@ -85,15 +88,7 @@ mod tests {
     use super::*;
 
     fn request(rcvbuf: u32) -> WindowRequest {
-        WindowRequest {
-            rcvbuf,
-            rcvbuf_locked: false,
-            clamp: 0,
-            mss: 1448,
-            scaling: true,
-            initrwnd: 0,
-            adv_win_scale: false,
-        }
+        WindowRequest { rcvbuf, rcvbuf_locked: false, clamp: 0, mss: 1448, scaling: true, initrwnd: 0 }
     }
 
     fn with_rmem(rmem: [i32; 3]) -> Sysctls {

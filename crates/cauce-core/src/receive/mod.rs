@@ -61,7 +61,7 @@ pub struct ReceiverConfig {
     pub user_clamp: u32,
     /// `SO_RCVLOWAT`, at least 1.
     pub low_water: u32,
-    /// True in profile `manpage`: `tcp_adv_win_scale` splits the buffer (S-03).
+    /// True in profiles where `tcp_adv_win_scale` splits the buffer (S-03).
     pub adv_win_scale: bool,
     /// True when the acknowledgement of a FIN may wait for the user's answer, as Linux lets it in CLOSE-WAIT;
     /// false when it leaves at once (P-064).
@@ -111,6 +111,8 @@ const FIN_RECEIVED: u8 = 8;
 const USER_STOPPED: u8 = 16;
 /// What arrived last found no memory: the next acknowledgement closes the window.
 const NO_MEMORY: u8 = 32;
+/// What arrives is the text of the SYN.
+const SYN_TEXT: u8 = 64;
 
 impl Receiver {
     /// A receiver whose peer's SYN stood at offset `irs`: the next byte expected is the one after it.
@@ -177,6 +179,11 @@ impl Receiver {
     /// True while data, or a FIN, waits beyond a gap.
     pub fn has_gap(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| !rare.reassembly.is_empty())
+    }
+
+    /// Nothing has arrived beyond a gap but a FIN.
+    pub fn lacks_all_but_fin(&self) -> bool {
+        self.rare.as_ref().is_some_and(|rare| rare.reassembly.is_only_fin())
     }
 
     /// The receive buffer in bytes, as `SO_RCVBUF` reads it.

@@ -46,6 +46,11 @@ impl Reassembly {
         self.pieces.is_empty() && self.fin.is_none()
     }
 
+    /// True when there is a FIN and nothing else.
+    pub fn is_only_fin(&self) -> bool {
+        self.pieces.is_empty() && self.fin.is_some()
+    }
+
     /// Just past the farthest byte that is held, 0 when there is none.
     pub fn end(&self) -> u64 {
         let data = self.pieces.last_key_value().map_or(0, |(start, chunk)| start + chunk.len() as u64);

@@ -19,8 +19,11 @@ pub(super) enum Share {
 
 impl Share {
     /// The share before anything was measured.
-    pub fn initial(adv_win_scale: bool, sysctl: &Sysctls) -> Share {
-        if adv_win_scale { Share::AdvWinScale(sysctl.tcp_adv_win_scale) } else { Share::Ratio(DEFAULT_RATIO) }
+    pub fn initial(sysctl: &Sysctls) -> Share {
+        match sysctl.cauce_profile.splits_buffer() {
+            true => Share::AdvWinScale(sysctl.tcp_adv_win_scale),
+            false => Share::Ratio(DEFAULT_RATIO),
+        }
     }
 
     /// The window that `space` bytes of buffer are worth.

@@ -30,15 +30,8 @@ struct Rig {
 }
 
 fn config(rcvbuf: u32, sysctl: &Sysctls) -> ReceiverConfig {
-    let request = WindowRequest {
-        rcvbuf,
-        rcvbuf_locked: false,
-        clamp: 0,
-        mss: MSS as u16,
-        scaling: true,
-        initrwnd: 0,
-        adv_win_scale: false,
-    };
+    let request =
+        WindowRequest { rcvbuf, rcvbuf_locked: false, clamp: 0, mss: MSS as u16, scaling: true, initrwnd: 0 };
     ReceiverConfig {
         rcvbuf,
         rcvbuf_locked: false,
@@ -74,6 +67,8 @@ impl Rig {
             trace: &mut trace,
             replies: &mut VecDeque::new(),
             challenges: &mut ChallengeAcks::default(),
+            destinations: &mut Default::default(),
+            black_hole: &mut Default::default(),
         };
         let rx = Receiver::new(IRS, &config, &cx);
         let path = PathTimes { srtt_us: 0, rto_us: 1_000_000, rto_min_us: 200_000 };
@@ -90,6 +85,8 @@ impl Rig {
             trace: &mut self.trace,
             replies: &mut VecDeque::new(),
             challenges: &mut ChallengeAcks::default(),
+            destinations: &mut Default::default(),
+            black_hole: &mut Default::default(),
         };
         call(&mut self.rx, &self.path, &mut cx)
     }

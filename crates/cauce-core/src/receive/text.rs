@@ -5,7 +5,7 @@
 
 use super::ack_policy::{MAX_QUICK_ACKS, SegmentShape};
 use super::reassembly::Inserted;
-use super::{FIN_ACK_WAITS, FIN_RECEIVED, NO_MEMORY, PathTimes, Payload, Receiver, TIMESTAMPS};
+use super::{FIN_ACK_WAITS, FIN_RECEIVED, NO_MEMORY, PathTimes, Payload, Receiver, SYN_TEXT, TIMESTAMPS};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
@@ -215,6 +215,10 @@ impl Receiver {
         path: &PathTimes,
         cx: &Context<'_>,
     ) {
+        if self.marks & SYN_TEXT != 0 {
+            // There is nothing yet that it could be measured against.
+            return;
+        }
         let offered = self.window.offered(self.nxt);
         if self.policy.measure(shape, self.mss) {
             self.window.measure_ratio(len, cost, self.nxt, cx.sysctl);

@@ -138,6 +138,12 @@ impl Window {
         self.open(nxt - u64::from(self.unacked))
     }
 
+    /// The first window begins at `nxt`.
+    pub fn begin_at(&mut self, nxt: u64, window: u32) {
+        self.edge = nxt + u64::from(window.min(u32::from(u16::MAX)));
+        self.unacked = 0;
+    }
+
     pub fn unacked(&self) -> u32 {
         self.unacked
     }

@@ -2,7 +2,7 @@
 //!
 //! The order is the kernel's: SACK blocks, cumulative part, reordering window, tail-loss probe, phase.
 
-use super::interface::{AckInput, AckSummary, Env, RecoveryTimer};
+use super::interface::{AckInput, AckSummary, Echo, Env, RecoveryTimer};
 use super::pass::Pass;
 use super::phase::Phase;
 use super::scoreboard::SackTimes;
@@ -34,6 +34,7 @@ impl<C: WindowControl> Pass<'_, C> {
         let sack_times = if ack.sack.is_empty() { SackTimes::default() } else { self.take_sack(ack, s) };
         if ack.ack < ack.prior_una {
             if !ack.sack.is_empty() {
+                judge_echo(ack.echo, s);
                 self.run_phase(ack, 0, s);
             }
             return;
@@ -46,14 +47,15 @@ impl<C: WindowControl> Pass<'_, C> {
             self.process_probe_ack(ack, s);
             return;
         }
-        self.clean(ack, prior_fack, prior_sacked, sack_times, s);
+        self.clean(prior_fack, prior_sacked, sack_times, s);
+        judge_echo(ack.echo, s);
         s.is_dup = !(s.una_advanced || ack.carries_data || ack.window_update);
         self.adapt_reordering_window();
         if self.fl.tlp_high_seq != 0 {
             self.process_probe_ack(ack, s);
         }
         let not_dup = ack.carries_data || ack.window_update || s.data_acked || s.syn_acked;
-        let alert = s.newly_sacked > 0 || ack.ece || s.dsack;
+        let alert = s.newly_sacked > 0 || s.ece || s.dsack;
         if !not_dup || alert || self.base.phase != Phase::Open {
             let dupacks = if s.is_dup && !s.dsack { u32::from(ack.merged).max(1) } else { 0 };
             self.run_phase(ack, dupacks, s);
@@ -64,14 +66,7 @@ impl<C: WindowControl> Pass<'_, C> {
     }
 
     /// Takes what is covered cumulatively out of the queue and samples the RTT.
-    fn clean(
-        &mut self,
-        ack: &AckInput<'_>,
-        prior_fack: u64,
-        prior_sacked: u32,
-        sack_times: SackTimes,
-        s: &mut AckSummary,
-    ) {
+    fn clean(&mut self, prior_fack: u64, prior_sacked: u32, sack_times: SackTimes, s: &mut AckSummary) {
         let mut cleaned = Cleaned {
             first_sent: None,
             last_sent: None,
@@ -90,7 +85,7 @@ impl<C: WindowControl> Pass<'_, C> {
             self.fl.queue.counts.sacked_out = self.fl.queue.counts.sacked_out.max(prior_sacked);
         }
         s.head_was_sacked = self.fl.queue.head().is_some_and(|head| head.is(Marks::SACKED));
-        let sampled = self.sample_rtt(ack, prior_sacked, &cleaned, sack_times, s);
+        let sampled = self.sample_rtt(prior_sacked, &cleaned, sack_times, s);
         if s.newly_acked > 0 {
             s.rearm = true;
             if !self.base.sack {
@@ -141,7 +136,6 @@ impl<C: WindowControl> Pass<'_, C> {
     /// Karn's rule (RFC 6298 3) and the timestamps' exception to it (RFC 7323 4.1). True when srtt moved.
     fn sample_rtt(
         &mut self,
-        ack: &AckInput<'_>,
         prior_sacked: u32,
         cleaned: &Cleaned,
         sack_times: SackTimes,
@@ -158,7 +152,7 @@ impl<C: WindowControl> Pass<'_, C> {
                 && prior_sacked == 0
                 && s.acked_bytes < u64::from(self.mss)
                 && cleaned.stamped_delivered == self.cc.delivered()
-                && !(s.newly_sacked > 0 || ack.ece || s.dsack || s.syn_acked);
+                && !(s.newly_sacked > 0 || s.ece || s.dsack || s.syn_acked);
         }
         if let (Some(first), Some(last)) = (sack_times.first, sack_times.last) {
             rtt = rtt.or(Some(since(first)));
@@ -195,6 +189,19 @@ impl<C: WindowControl> Pass<'_, C> {
     }
 }
 
+/// Finds out how much of what the ACK delivers was marked, and whether that is news. The SYN counts for none of it.
+fn judge_echo(echo: Echo, s: &mut AckSummary) {
+    match echo {
+        Echo::None => {}
+        Echo::Classic => s.newly_marked = s.delivered,
+        Echo::Accurate(report) if !s.syn_acked => {
+            s.newly_marked = report.newly_marked(s.delivered);
+            s.ece = s.newly_marked > 0;
+        }
+        Echo::Accurate(_) => {}
+    }
+}
+
 impl super::Recovery {
     /// Takes an ACK: marks what it delivers, samples the RTT, finds losses, moves the phase and sets the
     /// timer. Afterwards congestion control takes the summary, and the caller sends what
@@ -208,7 +215,7 @@ impl super::Recovery {
         let mut s = AckSummary {
             acked_bytes: ack.ack.saturating_sub(ack.prior_una),
             una_advanced: ack.ack > ack.prior_una,
-            ece: ack.ece,
+            ece: ack.echo == Echo::Classic,
             phase_before: self.base.phase,
             phase_after: self.base.phase,
             ..AckSummary::default()

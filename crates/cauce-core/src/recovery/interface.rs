@@ -11,6 +11,8 @@ use crate::time::{Duration, Instant};
 /// The settings that recovery reads when it acts. The defaults are those of Linux 6.18.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
+    /// The time-out before any sample in microseconds: `tcp_rto_initial_ms`.
+    pub rto_initial_us: u32,
     /// Floor of the time-out in microseconds: `tcp_rto_min_us`, the route's, or the socket's.
     pub rto_min_us: u32,
     /// Cap of the time-out in microseconds: `tcp_rto_max_ms` or the socket's.
@@ -29,6 +31,8 @@ pub struct Settings {
     pub frto: u8,
     /// `tcp_syn_linear_timeouts`: so many SYNs go without back-off.
     pub syn_linear_timeouts: u8,
+    /// SACK does not tell what to send again: one hole is filled each round trip.
+    pub one_hole: bool,
     /// TCP_THIN_LINEAR_TIMEOUTS or `tcp_thin_linear_timeouts`.
     pub thin_linear_timeouts: bool,
 }
@@ -36,6 +40,7 @@ pub struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Settings {
+            rto_initial_us: 1_000_000,
             rto_min_us: 200_000,
             rto_max_us: 120_000_000,
             min_rtt_window_ms: 300_000,
@@ -45,6 +50,7 @@ impl Default for Settings {
             early_retrans: 3,
             frto: 2,
             syn_linear_timeouts: 4,
+            one_hole: false,
             thin_linear_timeouts: false,
         }
     }
@@ -54,6 +60,7 @@ impl Settings {
     /// The stack's values. What a route or a socket overrides is put in afterwards.
     pub fn of(sysctl: &Sysctls) -> Self {
         Settings {
+            rto_initial_us: sysctl.tcp_rto_initial_ms.saturating_mul(1000),
             rto_min_us: sysctl.tcp_rto_min_us,
             rto_max_us: sysctl.tcp_rto_max_ms.saturating_mul(1000),
             min_rtt_window_ms: sysctl.tcp_min_rtt_wlen.saturating_mul(1000),
@@ -63,6 +70,7 @@ impl Settings {
             early_retrans: sysctl.tcp_early_retrans,
             frto: sysctl.tcp_frto,
             syn_linear_timeouts: sysctl.tcp_syn_linear_timeouts,
+            one_hole: sysctl.cauce_profile.fills_one_hole(),
             thin_linear_timeouts: sysctl.tcp_thin_linear_timeouts != 0,
         }
     }
@@ -114,8 +122,8 @@ pub struct AckInput<'a> {
     pub carries_data: bool,
     /// Its window was news, changed or not (`FLAG_WIN_UPDATE`).
     pub window_update: bool,
-    /// It carries ECE on a connection that uses ECN.
-    pub ece: bool,
+    /// What it says of marks, on a connection that uses ECN.
+    pub echo: Echo,
     /// Pure ACKs merged into this one by receive offload; 0 counts as 1.
     pub merged: u16,
     /// Payload bytes of a full segment.
@@ -126,6 +134,55 @@ pub struct AckInput<'a> {
     pub can_send_new: bool,
     /// For the [`SenderView`](crate::congestion::SenderView): the window limited sending lately.
     pub cwnd_limited: bool,
+}
+
+/// What an ACK says of the congestion marks that our segments arrived with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Echo {
+    /// Nothing.
+    #[default]
+    None,
+    /// ECE of classic ECN: there were some.
+    Classic,
+    /// Counters of accurate ECN.
+    Accurate(AceReport),
+}
+
+/// What the counters of accurate ECN say, before it is known how much the ACK delivers (RFC 9768 A.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AceReport {
+    /// By how much the counter of marked packets has grown, modulo 8.
+    pub delta: u8,
+    /// By how much the counter of marked bytes has grown since the last ACK, if both had it.
+    pub marked_bytes: Option<u32>,
+    /// Payload bytes of a full segment.
+    pub mss: u32,
+    /// Segments that an ACK usually covers, in 64ths.
+    pub usual: u32,
+}
+
+impl AceReport {
+    /// From so many segments an ACK on, in 64ths, large ACKs are this path's custom and no sign of lost ones.
+    const THINNED: u32 = 4 << 6;
+
+    /// How many of `delivered` segments were marked. The counter may have wrapped, since ACKs may have been lost. Where
+    /// the bytes are known, the least is assumed that they fit into; otherwise the most that agrees with the counter,
+    /// unless large ACKs are the path's custom.
+    pub fn newly_marked(&self, delivered: u32) -> u32 {
+        let least = u32::from(self.delta);
+        if delivered < 8 {
+            return least;
+        }
+        let most = delivered - ((delivered - least) & 7);
+        match self.marked_bytes {
+            Some(bytes) => {
+                let carriers = bytes.div_ceil(self.mss.max(1));
+                least.saturating_add(carriers.saturating_sub(least).next_multiple_of(8)).min(most)
+            }
+            None if self.usual > Self::THINNED => least,
+            None => most,
+        }
+    }
 }
 
 /// What one ACK said, for congestion control, the timers of the connection and its statistics.
@@ -169,8 +226,10 @@ pub struct AckSummary {
     pub ssthresh_restored: bool,
     /// A reduction began: a peer that uses ECN is to see CWR.
     pub reduced: bool,
-    /// It carried ECE.
+    /// It told of marks.
     pub ece: bool,
+    /// Segments that it says were delivered with a mark.
+    pub newly_marked: u32,
     /// A duplicate ACK: nothing new but its arrival.
     pub is_dup: bool,
     /// The phase before.

@@ -19,7 +19,7 @@ impl<C: WindowControl> Pass<'_, C> {
         if self.fl.queue.is_empty() {
             self.fl.queue.counts.sacked_out = 0;
         }
-        if ack.ece {
+        if s.ece {
             self.cc.forbid_undo();
         }
         if s.head_was_sacked && s.una_advanced {
@@ -38,10 +38,10 @@ impl<C: WindowControl> Pass<'_, C> {
                 }
                 self.identify_losses(s);
                 if self.base.phase == Phase::Open || s.lost_retransmit {
-                    self.run_open(ack, dupacks, s);
+                    self.run_open(dupacks, s);
                 }
             }
-            Phase::Open | Phase::Disorder | Phase::Cwr => self.run_open(ack, dupacks, s),
+            Phase::Open | Phase::Disorder | Phase::Cwr => self.run_open(dupacks, s),
         }
     }
 
@@ -94,11 +94,11 @@ impl<C: WindowControl> Pass<'_, C> {
         }
         self.identify_losses(s);
         if self.base.phase != Phase::Recovery && self.fl.queue.counts.lost_out > 0 {
-            self.enter_recovery(ack.ece);
+            self.enter_recovery(s.ece);
         }
     }
 
-    fn run_open(&mut self, ack: &AckInput<'_>, dupacks: u32, s: &mut AckSummary) {
+    fn run_open(&mut self, dupacks: u32, s: &mut AckSummary) {
         if !self.base.sack {
             if s.una_advanced {
                 self.fl.queue.counts.sacked_out = 0;
@@ -110,9 +110,9 @@ impl<C: WindowControl> Pass<'_, C> {
         }
         self.identify_losses(s);
         if self.fl.queue.counts.lost_out > 0 {
-            self.enter_recovery(ack.ece);
+            self.enter_recovery(s.ece);
         } else {
-            self.try_to_open(ack.ece);
+            self.try_to_open(s.ece);
         }
     }
 
@@ -122,7 +122,7 @@ impl<C: WindowControl> Pass<'_, C> {
             return;
         }
         let before = self.fl.queue.counts.retrans_out;
-        if !self.base.sack {
+        if !self.base.sack || self.settings.one_hole {
             self.newreno_mark_lost(s.una_advanced);
         } else if !self.settings.uses_rack() {
             self.mark_by_dup_threshold();
@@ -132,7 +132,7 @@ impl<C: WindowControl> Pass<'_, C> {
         s.lost_retransmit |= self.fl.queue.counts.retrans_out < before;
     }
 
-    /// Without SACK: the head is lost at the duplicate threshold, and again on each partial ACK (RFC 6582).
+    /// Without SACK, or without trust in it: the head is lost at the duplicate threshold, and again on each partial ACK (RFC 6582).
     fn newreno_mark_lost(&mut self, una_advanced: bool) {
         let entering = self.base.phase < Phase::Recovery
             && self.fl.queue.counts.sacked_out >= self.base.reordering.metric;

@@ -49,7 +49,7 @@ use crate::counters::Counter;
 use crate::send::retransmit_queue::{Control, Marks, SentRecord};
 
 pub use interface::{
-    AckInput, AckSummary, Env, RecoveryTimer, Retransmit, SenderState, Settings, TimerAction,
+    AceReport, AckInput, AckSummary, Echo, Env, RecoveryTimer, Retransmit, SenderState, Settings, TimerAction,
 };
 use pass::Pass;
 pub use phase::Phase;
@@ -70,11 +70,11 @@ pub struct Recovery {
 }
 
 impl Recovery {
-    /// Nothing sent, no sample: the time-out is 1 s, the duplicate threshold `settings.reordering`.
+    /// Nothing sent, no sample: the time-out is the initial one, the duplicate threshold `settings.reordering`.
     pub fn new(settings: &Settings) -> Self {
         let base = Base {
             rtt: RttEstimator::default(),
-            rto: Rto::INITIAL.capped(settings.rto_max_us),
+            rto: Rto::initial(settings.rto_initial_us, settings.rto_max_us),
             reordering: Reordering::new(settings.reordering.min(settings.max_reordering)),
             total_retrans: 0,
             dsack_dups: 0,
@@ -132,10 +132,9 @@ impl Recovery {
         if first || fl.pending == Some(RecoveryTimer::Tlp) {
             timers::rearm_rto(&self.base, fl, now);
         }
-        // A handshake has no tail to probe: its time-out alone repeats the SYN.
-        if control != Control::SYN
-            && let Some(deadline) = tlp::probe_deadline(&self.base, fl, settings, now, false)
-        {
+        // A handshake has no tail to probe: its time-out alone repeats the SYN, whatever data left with it.
+        let shakes_hands = fl.queue.head().is_some_and(|head| head.control().syn);
+        if !shakes_hands && let Some(deadline) = tlp::probe_deadline(&self.base, fl, settings, now, false) {
             fl.pending = Some(RecoveryTimer::Tlp);
             fl.deadline = deadline;
         }
@@ -269,6 +268,41 @@ impl Recovery {
         self.keep(flight);
     }
 
+    /// Everything outstanding is lost, and sent again without a reduction of the window: the peer has not taken the
+    /// data of a SYN, or the path was too narrow for it (RFC 7413 4.1.3).
+    pub fn all_lost<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
+        let Some(mut flight) = self.flight.take() else { return };
+        let mut pass = Pass::for_timer(state, &mut self.base, &mut flight, cc, env);
+        pass.mark_without_congestion(|_| true);
+        self.keep(flight);
+    }
+
+    /// A SYN,ACK of which there is no record was sent again so many times.
+    pub fn handshake_retransmitted(&mut self, times: u8) {
+        self.base.total_retrans = self.base.total_retrans.saturating_add(times.into());
+    }
+
+    /// The SYN,ACK of a connection that carries data already was in vain twice: what has left since is lost as by a
+    /// time-out, and so is the window.
+    pub fn handshake_lost<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
+        let mut flight = self.flight.take().unwrap_or_default();
+        Pass::for_timer(state, &mut self.base, &mut flight, cc, env).enter_loss();
+        self.keep(flight);
+    }
+
+    /// The handshake of such a connection is over: until now the timer of its SYN,ACK stood for the time-out.
+    pub fn handshake_over<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
+        let Some(mut flight) = self.flight.take() else { return };
+        if flight.queue.is_empty() {
+            // Nothing is left to be repaired.
+            flight.undo_marker = 0;
+            Pass::for_timer(state, &mut self.base, &mut flight, cc, env).set_phase(Phase::Open);
+        }
+        flight.pending = None;
+        timers::rearm_rto(&self.base, &mut flight, env.now);
+        self.keep(flight);
+    }
+
     /// Forgets everything outstanding, as when the connection ends. The estimators stay.
     pub fn clear(&mut self) {
         self.flight = None;
@@ -318,10 +352,13 @@ impl Flight {
 
 impl<C: WindowControl> Pass<'_, C> {
     fn mark_oversized(&mut self, mss: u32) {
+        self.mark_without_congestion(|record| record.payload_len().min(record.mss().into()) > u64::from(mss));
+    }
+
+    fn mark_without_congestion(&mut self, is_lost: impl Fn(&SentRecord) -> bool) {
         for index in 0..self.fl.queue.len() {
             let Some(record) = self.fl.queue.get(index) else { break };
-            let longest = record.payload_len().min(record.mss().into());
-            if longest > u64::from(mss) && !record.is(Marks::SACKED) {
+            if !record.is(Marks::SACKED) && is_lost(record) {
                 self.mark_lost(index);
             }
         }

@@ -25,6 +25,11 @@ impl Rto {
     /// When the handshake ended without a valid sample (RFC 6298 5.7).
     pub const FALLBACK: Rto = Rto(3_000_000);
 
+    /// The time-out before the first sample, where a setting names it.
+    pub fn initial(us: u32, max_us: u32) -> Rto {
+        Rto(us.max(1)).capped(max_us)
+    }
+
     /// srtt + rttvar in microseconds, rounded up to a tick and capped at `max_us`. `rttvar_us` is the
     /// kernel's: four times the mean deviation, and never below the minimum time-out.
     pub fn from_estimate(srtt_us: u32, rttvar_us: u32, max_us: u32) -> Rto {

@@ -31,6 +31,7 @@ impl Connection {
             }
         } else {
             self.update_recent_timestamp(segment, cx);
+            self.heed_cwr(segment);
         }
         self.process_ack(segment, cx);
         if self.state == State::Closed { Err(DropReason::Closed) } else { Ok(()) }
@@ -57,6 +58,7 @@ impl Connection {
         }
         let blocks = self.sack_offsets(segment);
         let echo = segment.header.options.timestamps.filter(|_| self.negotiated.timestamps).map(|ts| ts.ecr);
+        let marks = self.hear_echo(segment);
         let input = AckInput {
             ack: segment.ack,
             prior_una,
@@ -67,7 +69,7 @@ impl Connection {
             ts_now: cx.now.as_millis() as u32,
             carries_data: segment.sequence_len() > 0,
             window_update,
-            ece: false,
+            echo: marks,
             merged: if segment.len == 0 { segment.segments } else { 1 },
             max_window: u64::from(self.snd.max_wnd),
             can_send_new: self.unsent() > 0 && self.window_room() > 0,
@@ -75,6 +77,7 @@ impl Connection {
         };
         let summary =
             self.recovery.on_ack(&input, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
+        self.count_congestion(&summary, cx);
         self.stats.last_ack_recv = cx.now;
         // MSG_MORE holds what was written only until something arrives (Linux).
         self.clear(flag::MORE);

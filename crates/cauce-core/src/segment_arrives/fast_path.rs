@@ -14,6 +14,7 @@ impl Connection {
     /// Handles a segment that [`Connection::is_predicted`] has found to be one of the two.
     pub(super) fn fast_path(&mut self, segment: Segment, cx: &mut Context<'_>) {
         self.update_recent_timestamp(&segment, cx);
+        self.count_mark(&segment);
         if segment.len == 0 {
             cx.count(Counter::TCPHPAcks);
             self.process_ack(&segment, cx);
@@ -36,7 +37,7 @@ impl Connection {
 
     /// True for the next text in order and for a pure acknowledgement, with nothing unusual about them.
     pub(super) fn is_predicted(&self, segment: &Segment, cx: &Context<'_>) -> bool {
-        let plain = segment.flags() - Flags::PSH;
+        let plain = segment.flags() - Flags::PSH - self.usual_ecn_bits();
         let options = &segment.header.options;
         self.state == State::Established
             && plain == Flags::ACK

@@ -22,7 +22,7 @@ use crate::context::Context;
 use crate::drop_reason::DropReason;
 use crate::receive::{AckDecision, Payload};
 use crate::trace::{SegmentInfo, TraceEvent};
-use cauce_wire::{Flags, TcpHeader};
+use cauce_wire::{Ecn, Flags, TcpHeader};
 
 /// A segment on its way through the steps, its numbers as stream offsets of this connection.
 #[derive(Debug)]
@@ -35,6 +35,8 @@ pub(crate) struct Segment {
     /// Bytes of text.
     pub(crate) len: u32,
     pub(crate) payload: Payload,
+    /// The ECN field of its IP header.
+    pub(crate) ecn: Ecn,
     /// How many wire segments this one stands for.
     pub(crate) segments: u16,
     /// Text of each of those but the last.
@@ -101,15 +103,19 @@ impl Connection {
             self.fast_path(segment, cx);
             return Ok(());
         }
+        if self.is_unconfirmed() {
+            self.check_unconfirmed(&segment, cx)?;
+        }
         self.check_sequence(&segment, cx)?;
         self.check_reset(&segment, cx)?;
         self.check_syn(&segment, cx)?;
         if !segment.has(Flags::ACK) {
             return Err(DropReason::NoAckFlag);
         }
-        if self.state == State::SynReceived {
+        if self.state == State::SynReceived || self.is_unconfirmed() {
             self.check_handshake_ack(&segment, cx)?;
         }
+        self.count_mark(&segment);
         self.check_ack(&segment, cx)?;
         self.repair_before_text(&segment, cx);
         self.check_urgent(&segment, cx);

@@ -44,14 +44,18 @@ impl Connection {
 
     /// A challenge ACK, within the limits per connection and for the whole stack (RFC 5961 7, S-67, S-68).
     pub(super) fn challenge(&mut self, cx: &mut Context<'_>) {
+        if self.may_challenge(cx) {
+            self.reply_ack(SendReason::ChallengeAck, cx);
+        }
+    }
+
+    /// True, and counted, when one more challenge is within the limits.
+    pub(super) fn may_challenge(&mut self, cx: &mut Context<'_>) -> bool {
         if self.is_rate_limited(Counter::TCPACKSkippedChallenge, cx) {
-            return;
+            return false;
         }
-        if !cx.challenges.allow(cx.now, cx.sysctl.tcp_challenge_ack_limit, cx.rng) {
-            cx.count(Counter::TCPACKSkippedChallenge);
-            return;
-        }
-        cx.count(Counter::TCPChallengeACK);
-        self.reply_ack(SendReason::ChallengeAck, cx);
+        let allowed = cx.challenges.allow(cx.now, cx.sysctl.tcp_challenge_ack_limit, cx.rng);
+        cx.count(if allowed { Counter::TCPChallengeACK } else { Counter::TCPACKSkippedChallenge });
+        allowed
     }
 }

@@ -83,6 +83,7 @@ impl Connection {
     /// Takes the peer's SYN: what both sides agreed on, and where his stream starts.
     fn agree(&mut self, segment: &Segment, cx: &mut Context<'_>) {
         self.negotiated = self.negotiated.agree(&segment.header.options, cx.sysctl);
+        self.agree_on_ecn(segment.flags(), segment.ecn, segment.header.options.acc_ecn, cx.sysctl);
         if let (true, Some(ts)) = (self.negotiated.timestamps, segment.header.options.timestamps) {
             self.ts.store(ts.val, cx.now);
         }
@@ -99,11 +100,16 @@ impl Connection {
     /// SYN,ACK: the connection is there (P-006). Text that came along is taken like any other.
     fn connected(&mut self, mut segment: Segment, cx: &mut Context<'_>) -> Step {
         self.process_ack(&segment, cx);
+        self.fast_open_answered(&segment.header.options, cx);
         self.transition(Event::SynAck, cx);
         self.transition(Event::AckOfSyn, cx);
         self.establish(cx);
         // The acknowledgement goes out at once, or with the data that waits for it.
-        self.want(pending::ACK);
+        if self.writer_waits() {
+            self.recv.await_writer(cx.now);
+        } else {
+            self.want(pending::ACK);
+        }
         segment.seq += 1;
         segment.header.flags = segment.header.flags - Flags::SYN;
         self.check_urgent(&segment, cx);

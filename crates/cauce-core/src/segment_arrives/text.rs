@@ -14,6 +14,13 @@ use cauce_wire::Flags;
 impl Connection {
     /// Takes text and FIN as far as the window allows, in order or not.
     pub(super) fn take_text(&mut self, segment: Segment, cx: &mut Context<'_>) -> Step {
+        if segment.has(Flags::SYN) {
+            // The SYN,ACK that ends a simultaneous open repeats the peer's SYN: answered as what arrives twice (Linux).
+            cx.count(Counter::DelayedACKLost);
+            self.recv.duplicate(segment.seq, segment.end(), cx);
+            self.answer(cx);
+            return Ok(());
+        }
         let fin = segment.has(Flags::FIN);
         if segment.len == 0 && !fin {
             return Ok(());
@@ -30,6 +37,7 @@ impl Connection {
         }
         self.note_echo(&segment, cx);
         let times = self.path_times(cx);
+        let (len, mark) = (segment.len, segment.ecn);
         let text = TextSegment {
             seq: segment.seq,
             payload: segment.payload,
@@ -39,6 +47,10 @@ impl Connection {
             segment_size: segment.segment_size,
         };
         let outcome = self.recv.text(text, &times, cx);
+        let queued = outcome.dropped.is_none() && !outcome.duplicate;
+        if len > 0 && (queued || outcome.out_of_order) {
+            self.heed_mark(mark, cx);
+        }
         if self.recv.readable() > had {
             self.note_arrival(cx);
             self.tell(Readiness::IN);

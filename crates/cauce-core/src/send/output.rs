@@ -56,6 +56,7 @@ impl Connection {
             return true;
         }
         let turn = out.len() + TURN.min(out.room());
+        self.remind_of_ecn(cx);
         self.send_syn(cx, out);
         self.send_lost(cx, out, turn);
         let before = self.snd.nxt;
@@ -99,7 +100,7 @@ impl Connection {
     }
 
     fn may_send_data(&self) -> bool {
-        self.state.is_synchronized() && self.state != State::TimeWait
+        (self.state.is_synchronized() || self.is_unconfirmed()) && self.state != State::TimeWait
     }
 
     /// The first SYN or SYN,ACK; recovery asks for its repetitions.
@@ -109,21 +110,38 @@ impl Connection {
         }
         self.done(pending::SYN);
         let first = self.snd.nxt == self.snd.iss();
-        let segment = Outgoing::bare(self.snd.iss(), self.syn_flags(), SendReason::Handshake);
+        let start = self.snd.iss() + 1;
+        let mut segment = Outgoing::bare(self.snd.iss(), self.syn_flags(false, cx), SendReason::Handshake);
+        if first && self.has_data_in_syn() {
+            (segment.payload, segment.len) = self.write.slices(start, usize::MAX);
+        }
+        let len = segment.len as u64;
         let packet = self.build(segment, cx);
         out.push(packet);
         if first {
-            self.record_sent(self.snd.iss(), self.snd.iss() + 1, self.mss.into(), Control::SYN, cx);
-            self.snd.nxt = self.snd.iss() + 1;
+            self.record_sent(self.snd.iss(), start, self.mss.into(), Control::SYN, cx);
+            self.snd.nxt = start;
+            if len > 0 {
+                // A record of its own: the peer may acknowledge the SYN and not the data (RFC 7413).
+                self.record_sent(start, start + len, len as u32, Control::NONE, cx);
+                self.snd.nxt += len;
+                self.write.sent(self.snd.nxt);
+                cx.count(Counter::TCPOrigDataSent);
+            }
         }
     }
 
-    fn syn_flags(&self) -> Flags {
-        if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK }
+    fn syn_flags(&self, again: bool, cx: &Context<'_>) -> Flags {
+        let flags = if self.state == State::SynSent { Flags::SYN } else { Flags::SYN | Flags::ACK };
+        flags | self.handshake_ecn(again, cx.sysctl)
     }
 
     /// What recovery has marked lost and the congestion window lets go again.
     fn send_lost(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) {
+        if self.is_unconfirmed() {
+            // Only the SYN,ACK is sent again before the handshake is over.
+            return;
+        }
         while out.len() < turn {
             let (cwnd, edge, mss) = (self.cong.cwnd(), self.window_end(), u32::from(self.effective_mss()));
             let most = self.super_segment_goal(cx);
@@ -151,7 +169,10 @@ impl Connection {
     ) -> bool {
         let segment = if offer.control.syn {
             cx.count(Counter::TCPSynRetrans);
-            Outgoing::bare(offer.start, self.syn_flags(), reason)
+            Outgoing::bare(offer.start, self.syn_flags(true, cx), reason)
+        } else if self.state == State::SynSent {
+            // The data of a SYN waits for its answer.
+            return false;
         } else {
             let text = offer.end - offer.start - u64::from(offer.control.fin);
             let (payload, len) = self.write.slices(offer.start, text as usize);
@@ -248,14 +269,14 @@ impl Connection {
         self.write.fill_piece(self.snd.nxt, most.min(record)).min(record)
     }
 
-    /// The MSS less what SACK blocks take while we report any.
+    /// The MSS less what SACK blocks take while we report any, and what the option of accurate ECN takes.
     pub(crate) fn effective_mss(&self) -> u16 {
-        self.mss.saturating_sub(self.sack_space()).max(1)
+        self.mss.saturating_sub(self.option_space()).max(1)
     }
 
     pub(super) fn super_segment_goal(&self, cx: &Context<'_>) -> u32 {
         let (mss, settings) = (u32::from(self.effective_mss()), self.tso_settings(cx));
-        if settings.gso_max_size <= mss {
+        if settings.gso_max_size <= mss || !self.may_join_segments() {
             return 1;
         }
         let least = self.cong.min_tso_segs();

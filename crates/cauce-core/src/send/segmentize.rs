@@ -6,7 +6,7 @@
 use crate::addr::FlowKey;
 use crate::batch::{Gso, MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
 use crate::connection::negotiated::Negotiated;
-use crate::connection::opening::opening_window;
+use crate::connection::opening::{advertised_mss, opening_window};
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::context::Context;
@@ -14,7 +14,7 @@ use crate::counters::Counter;
 use crate::trace::{SegmentInfo, TraceEvent};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
-use cauce_wire::{Flags, IpEmit, SackBlock, Seq, TcpHeader, TcpOptions, Timestamps};
+use cauce_wire::{Ecn, Flags, IpEmit, SackBlock, Seq, TcpHeader, TcpOptions, Timestamps};
 use smallvec::SmallVec;
 
 /// IP protocol number of TCP.
@@ -92,13 +92,15 @@ impl Connection {
         let mut options = if syn { self.syn_options(cx) } else { self.plain_options(cx) };
         if ack && !syn {
             self.add_sack(&mut options);
+            self.add_ecn_option(&mut options, cx);
         }
         let mut flags = segment.flags;
-        let end = segment.seq + segment.len as u64;
+        let end = segment.seq + u64::from(syn) + segment.len as u64;
         let urgent = if syn { None } else { self.urgent_pointer(segment.seq, cx) };
         if urgent.is_some() {
             flags |= Flags::URG;
         }
+        let mark = self.mark_outgoing(&segment, &mut flags);
         let header = TcpHeader {
             src_port: self.key.local_port,
             dst_port: self.key.remote_port,
@@ -109,8 +111,8 @@ impl Connection {
             urgent: urgent.unwrap_or(0),
             options,
         };
-        let segments = segment.len.div_ceil(mss).max(1);
-        let network = self.network_fields(segments, cx);
+        let segments = if syn { 1 } else { segment.len.div_ceil(mss).max(1) };
+        let network = self.network_fields(segments, mark, cx);
         let info = SegmentInfo {
             flow: self.key,
             seq: header.seq.0,
@@ -167,12 +169,12 @@ impl Connection {
         Token { socket: Some(self.id), bytes: cost, end, class }
     }
 
-    fn network_fields(&mut self, segments: usize, cx: &Context<'_>) -> NetworkFields {
+    fn network_fields(&mut self, segments: usize, mark: Ecn, cx: &Context<'_>) -> NetworkFields {
         let identification = self.ip_id;
         self.ip_id = self.ip_id.wrapping_add(segments as u16);
         NetworkFields {
             hop_limit: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
-            traffic_class: self.options.traffic_class(self.key.is_v4()),
+            traffic_class: self.options.traffic_class(self.key.is_v4()) & !3 | mark as u8,
             flow_label: 0,
             identification,
             dont_fragment: matches!(self.options.mtu_discover(self.key.is_v4()), 1..=3),
@@ -213,12 +215,14 @@ impl Connection {
         let window = opening_window(&self.options, &self.path, mss, scaling, cx.sysctl);
         let offer = Negotiated::offer(&self.key, mss, window.scale, cx.sysctl);
         TcpOptions {
-            mss: Some(mss),
+            // The path may have become narrower since the first SYN (Linux).
+            mss: Some(mss.min(advertised_mss(&self.path, &self.options))),
             sack_permitted: offer.sack,
             window_scale: offer.window_scaling.then_some(offer.rcv_scale),
             timestamps: offer
                 .timestamps
                 .then(|| Timestamps { val: self.ts.now(cx.now), ecr: self.ts.recent() }),
+            fast_open: self.syn_fast_open(),
             ..TcpOptions::default()
         }
     }
@@ -241,20 +245,24 @@ impl Connection {
         }
     }
 
-    /// Bytes of options that an acknowledging segment would carry now.
-    pub(crate) fn sack_space(&self) -> u16 {
+    /// Bytes of options that an acknowledging segment would carry now, beside those that all carry.
+    pub(crate) fn option_space(&self) -> u16 {
+        let blocks = self.sack_blocks_now();
+        let sack = if blocks == 0 { 0 } else { 4 + 8 * blocks as u16 };
+        if self.rare.is_none() { sack } else { sack + self.ecn_space(blocks) }
+    }
+
+    fn sack_blocks_now(&self) -> usize {
         if !self.negotiated.sack {
             return 0;
         }
         let most = if self.negotiated.timestamps { 3 } else { 4 };
-        match self.recv.sack_count().min(most) {
-            0 => 0,
-            blocks => 4 + 8 * blocks as u16,
-        }
+        self.recv.sack_count().min(most)
     }
 
     /// A pure acknowledgement.
     pub(crate) fn build_ack(&mut self, reason: SendReason, cx: &mut Context<'_>) -> Transmit {
+        self.remind_of_ecn(cx);
         let seq = self.acceptable_seq();
         self.build(Outgoing::bare(seq, Flags::ACK, reason), cx)
     }

@@ -64,6 +64,14 @@ pub enum Call {
     Accept,
     /// send(2): done when all bytes of the memory have found room.
     Send(SendFlags),
+    /// sendto(2) with MSG_FASTOPEN: opens the connection with the first bytes, and is done when the handshake has
+    /// ended and all bytes have found room.
+    SendOpening {
+        /// The peer.
+        to: Option<SocketAddr>,
+        /// As of send(2).
+        flags: SendFlags,
+    },
     /// recv(2): done when there is something to read (SO_RCVLOWAT bytes of it), or all of it with `wait_all`.
     Recv {
         /// Peeking or discarding.
@@ -103,8 +111,21 @@ pub(crate) struct Waiting {
     /// Bytes done so far.
     pub(crate) done: usize,
     pub(crate) deadline: Instant,
+    /// The connection is opened by this very call.
+    pub(crate) opening: Opening,
     /// On the list of calls to be resumed.
     pub(crate) woken: bool,
+}
+
+/// A write that opens its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Opening {
+    /// Nothing has been asked yet.
+    NotBegun,
+    /// The SYN has left, or is about to: the handshake lasts.
+    Lasts,
+    /// There is a connection.
+    Over,
 }
 
 impl Waiting {
@@ -118,7 +139,7 @@ impl Waiting {
     ) -> Instant {
         let span = match call {
             Call::Accept | Call::Recv { .. } => recv,
-            Call::Connect(_) | Call::Send(_) => send,
+            Call::Connect(_) | Call::Send(_) | Call::SendOpening { .. } => send,
             Call::Close => linger,
         };
         if span.is_zero() { Instant::NEVER } else { now + span }
@@ -130,6 +151,7 @@ impl Waiting {
             Call::Close => Ok(Returned::Nothing),
             Call::Connect(_) => Err(Errno::EINPROGRESS),
             _ if self.done > 0 => Ok(Returned::Bytes(self.done)),
+            _ if self.opening == Opening::Lasts => Err(Errno::EINPROGRESS),
             _ => Err(Errno::EAGAIN),
         }
     }
@@ -138,7 +160,7 @@ impl Waiting {
     pub(crate) fn is_interested(&self, ready: Readiness) -> bool {
         match self.call {
             Call::Accept | Call::Recv { .. } => ready.is_readable(),
-            Call::Send(_) | Call::Connect(_) => ready.is_writable(),
+            Call::Send(_) | Call::SendOpening { .. } | Call::Connect(_) => ready.is_writable(),
             Call::Close => true,
         }
     }

@@ -130,6 +130,23 @@ impl<'a> Socket<'a> {
         self.stack.connect(self.id, now, remote)
     }
 
+    /// Opens the connection with as much of `data` as its SYN may carry (Fast Open, RFC 7413; MSG_FASTOPEN). Returns
+    /// how much that is; the rest is to be sent when the handshake is over. On a socket that has been connected before
+    /// it goes on as [`Socket::connect`] and [`Socket::send`] would.
+    ///
+    /// # Errors
+    /// `EINPROGRESS` when the SYN carries nothing, `EOPNOTSUPP` unless `tcp_fastopen` allows it, and those of
+    /// [`Socket::connect`].
+    pub fn connect_with_data(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        data: &[u8],
+    ) -> Result<usize, Errno> {
+        self.stack.open_for_write(self.id, now, Some(remote))?;
+        self.send(now, data)
+    }
+
     /// Copies bytes into the send buffer. Returns how many it took.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 //! Field names, units and meanings are those of Linux's `struct tcp_info`; here they are values of Rust. The
 //! byte layout belongs to the descriptor faces.
 
+use crate::connection::ecn::{Mode, Received};
 use crate::connection::state::State;
 use crate::connection::{Connection, FIRST_OFFSET, flag};
 use crate::recovery::phase::Phase;
@@ -24,7 +25,8 @@ pub struct TcpInfo {
     pub probes: u8,
     /// How often the RTO has been doubled.
     pub backoff: u8,
-    /// 1 timestamps, 2 SACK, 4 window scaling.
+    /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something ECN-capable has arrived, 32 the data of the SYN was
+    /// taken (Fast Open).
     pub options: u8,
     /// Shift of the peer's windows.
     pub snd_wscale: u8,
@@ -106,6 +108,26 @@ pub struct TcpInfo {
     pub sndbuf_limited: u64,
     /// Segments delivered.
     pub delivered: u32,
+    /// Of them, delivered with a congestion mark.
+    pub delivered_ce: u32,
+    /// Packets received with a congestion mark, those without text too.
+    pub received_ce: u32,
+    /// Bytes of text received with ECT(1), modulo 2^32 as the next two.
+    pub received_e1_bytes: u32,
+    /// Bytes of text received with ECT(0).
+    pub received_e0_bytes: u32,
+    /// Bytes of text received with a congestion mark.
+    pub received_ce_bytes: u32,
+    /// Bytes of ours delivered with ECT(1), as accurate ECN tells, modulo 2^32 as the next two.
+    pub delivered_e1_bytes: u32,
+    /// Bytes of ours delivered with ECT(0).
+    pub delivered_e0_bytes: u32,
+    /// Bytes of ours delivered with a congestion mark.
+    pub delivered_ce_bytes: u32,
+    /// What accurate ECN does not trust: 2 the peer's counter of packets, 4 that our option passes, 8 the peer's option.
+    pub accecn_fail_mode: u16,
+    /// What was seen of the peer's option: 1 one without counters, 2 counters, 3 erased counters.
+    pub accecn_opt_seen: u16,
     /// Bytes sent, repetitions included.
     pub bytes_sent: u64,
     /// Bytes sent again.
@@ -128,6 +150,8 @@ pub struct TcpInfo {
     pub total_rto_recoveries: u16,
     /// Milliseconds spent in them.
     pub total_rto_time: u32,
+    /// Why Fast Open spared no round trip: 1 no cookie, 2 data not acknowledged, 3 the SYN was sent again.
+    pub fastopen_client_fail: u8,
 }
 
 impl TcpInfo {
@@ -143,18 +167,23 @@ impl TcpInfo {
     pub(crate) fn of(conn: &Connection, now: Instant) -> Self {
         let millis = |at: Instant| now.since(at).as_millis().min(u128::from(u32::MAX)) as u32;
         let (busy_time, rwnd_limited, sndbuf_limited) = conn.stats.limited_times(now);
-        let agreed = &conn.negotiated;
+        let (agreed, ecn) = (&conn.negotiated, conn.ecn());
+        let accurate = ecn.and_then(|ecn| ecn.accurate.as_deref());
+        let delivered = accurate.map_or_else(Received::default, |accurate| accurate.delivered);
+        let received = ecn.map_or_else(Received::default, |ecn| ecn.received);
         let first = conn.snd.iss() + 1;
         let (total_rto, total_rto_recoveries) = conn.recovery.rto_totals();
         let info = TcpInfo {
             state: conn.state,
             ca_state: conn.recovery.phase(),
-            retransmits: conn.recovery.retransmits(),
+            retransmits: conn.recovery.retransmits().max(conn.syn_ack_timeouts()),
             probes: conn.keepalive_probes.max(conn.window_probes),
             backoff: conn.recovery.backoff().max(conn.persist_backoff),
             options: u8::from(agreed.timestamps)
                 | u8::from(agreed.sack) << 1
-                | u8::from(agreed.window_scaling) << 2,
+                | u8::from(agreed.window_scaling) << 2
+                | u8::from(conn.syn_data_acked()) << 5
+                | ecn.map_or(0, |ecn| u8::from(ecn.mode != Mode::Off) << 3 | u8::from(ecn.seen) << 4),
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
             rto: conn.recovery.rto().as_micros(),
@@ -196,6 +225,16 @@ impl TcpInfo {
             rwnd_limited,
             sndbuf_limited,
             delivered: conn.cong.rate.delivered(),
+            delivered_ce: ecn.map_or(0, |ecn| ecn.delivered_ce),
+            received_ce: received.ce,
+            received_e1_bytes: received.e1_bytes,
+            received_e0_bytes: received.e0_bytes,
+            received_ce_bytes: received.ce_bytes,
+            delivered_e1_bytes: delivered.e1_bytes,
+            delivered_e0_bytes: delivered.e0_bytes,
+            delivered_ce_bytes: delivered.ce_bytes,
+            accecn_fail_mode: accurate.map_or(0, |accurate| accurate.fail_mode),
+            accecn_opt_seen: accurate.map_or(0, |accurate| accurate.seen as u16),
             bytes_sent: conn.snd.nxt.min(conn.write.end()).saturating_sub(first) + conn.stats.bytes_retrans,
             bytes_retrans: conn.stats.bytes_retrans,
             dsack_dups: conn.recovery.dsack_dups(),
@@ -207,6 +246,7 @@ impl TcpInfo {
             total_rto,
             total_rto_recoveries,
             total_rto_time: conn.recovery.rto_time_ms(now),
+            fastopen_client_fail: conn.fast_open_failure() as u8,
         };
         if conn.state == State::SynSent { info.before_agreement() } else { info }
     }

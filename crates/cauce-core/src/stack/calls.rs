@@ -5,12 +5,13 @@ use super::{Entry, Stack};
 use crate::connection::flag;
 use crate::connection::state::State;
 use crate::connection::user_calls::ReadEnd;
-use crate::socket::call::{Call, CallId, Progress, Returned, UserMemory, Waiting};
+use crate::socket::call::{Call, CallId, Opening, Progress, Returned, UserMemory, Waiting};
 use crate::socket::errno::Errno;
 use crate::socket::options::flag as option;
 use crate::socket::{ReadFlags, SendFlags, SocketId};
 use crate::time::{Duration, Instant};
 use alloc::vec::Vec;
+use core::net::SocketAddr;
 
 /// Bytes that go through the stack's own memory at a time.
 const PIECE: usize = 16 * 1024;
@@ -35,7 +36,8 @@ impl Stack {
         memory: &mut M,
     ) -> Progress {
         let deadline = self.call_limit(socket, call, now);
-        let mut waiting = Waiting { socket, call, done: 0, deadline, woken: false };
+        let mut waiting =
+            Waiting { socket, call, done: 0, deadline, opening: Opening::NotBegun, woken: false };
         if let Some(result) = self.advance_call(&mut waiting, now, memory) {
             return Progress::Done(result);
         }
@@ -62,6 +64,7 @@ impl Stack {
         match result {
             Some(result) => {
                 self.calls.remove(id);
+                self.end_opening(&waiting);
                 self.keep_call_deadline();
                 Progress::Done(result)
             }
@@ -82,8 +85,18 @@ impl Stack {
     /// Takes a waiting call back, as a signal does. Returns the bytes that it has done so far.
     pub fn cancel_call(&mut self, id: CallId) -> Option<usize> {
         let waiting = self.calls.remove(id)?;
+        self.end_opening(&waiting);
         self.keep_call_deadline();
         Some(waiting.done)
+    }
+
+    /// A call ends: if it was opening a connection, nobody waits for the handshake any more.
+    fn end_opening(&mut self, waiting: &Waiting) {
+        if waiting.opening == Opening::Lasts
+            && let Some(conn) = self.connection_mut(waiting.socket)
+        {
+            conn.set_writer_waits(false);
+        }
     }
 
     fn call_limit(&self, socket: SocketId, call: Call, now: Instant) -> Instant {
@@ -109,7 +122,12 @@ impl Stack {
                 Err(Errno::EAGAIN) => None,
                 other => Some(other.map(Returned::Socket)),
             },
-            Call::Send(flags) => self.advance_send(waiting, flags, now, memory),
+            Call::Send(flags) => self
+                .advance_opening(waiting, None, now, memory)
+                .unwrap_or_else(|| self.advance_send(waiting, flags, now, memory)),
+            Call::SendOpening { to, flags } => self
+                .advance_opening(waiting, Some(to), now, memory)
+                .unwrap_or_else(|| self.advance_send(waiting, flags, now, memory)),
             Call::Recv { flags, wait_all } => self.advance_recv(waiting, flags, wait_all, now, memory),
             Call::Close => self.advance_close(waiting, now),
         }
@@ -149,6 +167,54 @@ impl Stack {
             return Some(sent.map(Returned::Bytes));
         }
         Some(Ok(Returned::Bytes(waiting.done)))
+    }
+
+    /// A write that may open its connection: with MSG_FASTOPEN, whose address is `to`, or after a connect(2) that has
+    /// left the SYN to it. The SYN takes the first bytes, and the call goes on when the handshake has ended. `None`
+    /// when there is a connection, and the write is like any other.
+    fn advance_opening<M: UserMemory + ?Sized>(
+        &mut self,
+        waiting: &mut Waiting,
+        to: Option<Option<SocketAddr>>,
+        now: Instant,
+        memory: &mut M,
+    ) -> Option<Option<Result<Returned, Errno>>> {
+        match waiting.opening {
+            Opening::Over => return None,
+            Opening::Lasts => {
+                return match self.how_connect_went(waiting.socket, now) {
+                    Err(Errno::EALREADY) => Some(None),
+                    Err(error) => Some(Some(Err(error))),
+                    Ok(()) => {
+                        waiting.opening = Opening::Over;
+                        None
+                    }
+                };
+            }
+            Opening::NotBegun => waiting.opening = Opening::Over,
+        }
+        if let Some(to) = to
+            && let Err(error) = self.open_for_write(waiting.socket, now, to)
+        {
+            return Some(Some(Err(error)));
+        }
+        if !self.connection(waiting.socket).is_some_and(|conn| conn.waits_for_write()) {
+            return None;
+        }
+        let mut piece = [0; PIECE];
+        let want = PIECE.min(memory.len());
+        let got = memory.copy_in(0, &mut piece[..want]);
+        if got == 0 && want > 0 {
+            return Some(Some(Err(Errno::EFAULT)));
+        }
+        waiting.opening = Opening::Lasts;
+        let sent = self.with_connection(waiting.socket, now, Errno::EPIPE, |conn, cx| {
+            let sent = conn.write_into_syn(&piece[..got], cx).unwrap_or(0);
+            conn.set_writer_waits(sent < memory.len());
+            Ok(sent)
+        });
+        waiting.done = sent.unwrap_or(0);
+        Some(None)
     }
 
     /// What a write has handed over so far may leave while it waits for room, or because it ends here.

@@ -40,6 +40,8 @@ impl World {
             trace: &mut Trace::off(),
             replies: &mut VecDeque::new(),
             challenges: &mut ChallengeAcks::default(),
+            destinations: &mut Default::default(),
+            black_hole: &mut Default::default(),
         })
     }
 }

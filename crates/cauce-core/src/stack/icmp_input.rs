@@ -9,8 +9,8 @@ use super::icmp_errors::{IcmpMeaning, flow_of, meaning};
 use super::path_mtu_cache::PathMtuLimits;
 use super::{Entry, Stack};
 use crate::addr::FlowKey;
-use crate::connection::Connection;
 use crate::connection::state::State;
+use crate::connection::{Connection, flag};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
@@ -57,7 +57,9 @@ impl Stack {
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let seq = error.quoted.seq.offset_near(conn.snd.una);
-        let in_flight = (conn.snd.una..=conn.snd.nxt).contains(&seq);
+        // The SYN,ACK of a connection that its SYN has opened is on its way until it is confirmed.
+        let oldest = if conn.is_unconfirmed() { conn.snd.iss() } else { conn.snd.una };
+        let in_flight = (oldest..=conn.snd.nxt).contains(&seq);
         if !in_flight {
             self.shared.counters.add(Counter::OutOfWindowIcmps, 1);
             return self.shared.trace.dropped(now, DropReason::IcmpOutOfWindow);
@@ -132,6 +134,10 @@ impl Connection {
     /// only remembered, unless the user asked for more by IP_RECVERR.
     pub(crate) fn icmp_error(&mut self, errno: Errno, cx: &mut Context<'_>) {
         match self.state {
+            // Somebody uses it already, as if it were established.
+            State::SynReceived if self.is_unconfirmed() && !self.has(flag::UNACCEPTED) => {
+                self.soft_error = Some(errno);
+            }
             State::SynSent | State::SynReceived => {
                 cx.count(Counter::AttemptFails);
                 self.destroy(Some(errno), cx);

@@ -13,7 +13,7 @@ use crate::receive::Payload;
 use crate::segment_arrives::Segment;
 use crate::time::Instant;
 use bytes::Bytes;
-use cauce_wire::{Flags, IpHeader, TcpHeader, protocol};
+use cauce_wire::{Ecn, Flags, IpHeader, TcpHeader, protocol};
 
 /// A TCP segment that has been read and found sound, with what its packet said.
 pub(super) struct Arrived {
@@ -46,6 +46,7 @@ impl Stack {
             Ok(ip) => ip,
             Err(_) => return self.end(now, Counter::IpInHdrErrors, DropReason::BadIpHeader),
         };
+        self.count_ecn(&ip, &frame);
         if !self.interfaces.accepts(ip.dst.into()) {
             return self.end(now, Counter::IpInAddrErrors, DropReason::NotOurs);
         }
@@ -61,6 +62,17 @@ impl Stack {
             protocol::ICMP | protocol::ICMPV6 => self.icmp_input(frame, &ip, now),
             _ => Some(frame),
         }
+    }
+
+    /// Counts a packet by its ECN field, whatever becomes of it.
+    fn count_ecn(&mut self, ip: &IpHeader, frame: &Frame) {
+        let counter = match ip.ecn() {
+            Ecn::NotEct => Counter::InNoECTPkts,
+            Ecn::Ect1 => Counter::InECT1Pkts,
+            Ecn::Ect0 => Counter::InECT0Pkts,
+            Ecn::Ce => Counter::InCEPkts,
+        };
+        self.shared.counters.add(counter, u64::from(frame.segments.max(1)));
     }
 
     /// Ends a packet's way with a counter and a reason.
@@ -126,7 +138,9 @@ impl Stack {
         let (device, queue) = (frame.device, frame.queue);
         let mut payload = Payload::from_frame(frame, headers);
         payload.truncate(len);
-        let segment = Segment { header, seq: 0, ack: 0, len: len as u32, payload, segments, segment_size };
+        let ecn = ip.ecn();
+        let segment =
+            Segment { header, seq: 0, ack: 0, len: len as u32, payload, ecn, segments, segment_size };
         let hash = self.flows.hash(&key);
         let (traffic_class, hop_limit) = (ip.traffic_class, ip.hop_limit);
         Some(Arrived { key, segment, device, traffic_class, hash, queue, hop_limit, syn_headers })

@@ -1,5 +1,6 @@
 //! The interfaces of a stack and the ways over them: addresses, routes, learned path MTUs (DESIGN 4.13).
 
+use super::dead_hops::DeadHops;
 use super::path_mtu_cache::PathMtuCache;
 use super::route::{Prefix, Route, RouteQuery, Routes, Unroutable};
 use crate::addr::Addr;
@@ -57,6 +58,7 @@ pub struct Interfaces {
     list: Vec<InterfaceConfig>,
     routes: Routes,
     pub(super) path_mtu: PathMtuCache,
+    dead_hops: DeadHops,
     accept_any: bool,
     /// Counts changes of the devices themselves.
     changes: u32,
@@ -152,7 +154,8 @@ impl Interfaces {
 
     /// The next hop of a packet, for devices that need its link address.
     pub(super) fn next_hop(&self, to: Addr, device: DeviceId) -> Addr {
-        let query = RouteQuery { device: Some(device), ..RouteQuery::default() };
+        let avoid = self.dead_hops.on_the_way_to(&to);
+        let query = RouteQuery { device: Some(device), avoid, ..RouteQuery::default() };
         self.routes.lookup(&to, query).map_or(to, |hop| hop.next_hop)
     }
 
@@ -187,9 +190,11 @@ impl Interfaces {
                 initcwnd: 0,
                 initrwnd: 0,
                 rto_min_us: 0,
+                ecn: false,
             };
             return Ok((path, from.unwrap_or(to)));
         }
+        let query = RouteQuery { avoid: self.dead_hops.on_the_way_to(&to), ..query };
         let hop = self.routes.lookup(&to, query).map_err(|why| PathError(errno_of(why)))?;
         let interface = self.get(hop.device);
         let device_mtu = interface.map_or(1500, |config| config.mtu);
@@ -209,8 +214,25 @@ impl Interfaces {
             initcwnd: metrics.initcwnd,
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
+            ecn: metrics.ecn,
         };
         Ok((path, from.unwrap_or(hop.source)))
+    }
+
+    /// A connection's retransmissions fail: its packets rather take another next hop, if there is one (S-38).
+    pub(super) fn advise_against(&mut self, conn: &Connection, now: Instant) {
+        let (to, device) = (conn.key.remote, Some(conn.path.device));
+        let avoid = self.dead_hops.on_the_way_to(&to);
+        let query = RouteQuery { device, avoid, ..RouteQuery::default() };
+        if let Ok(hop) = self.routes.lookup(&to, query) {
+            self.dead_hops.advise(to, hop.next_hop, now);
+            self.changes = self.changes.wrapping_add(1);
+        }
+    }
+
+    /// Advice that is too old does not bind those who open connections now.
+    pub(super) fn forget_old_advice(&mut self, now: Instant) {
+        self.changes = self.changes.wrapping_add(u32::from(self.dead_hops.expire(now)));
     }
 
     /// Renews a connection's copy of its path after the table has changed.

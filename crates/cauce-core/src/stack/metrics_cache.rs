@@ -7,6 +7,7 @@
 use crate::addr::Addr;
 use crate::time::{Duration, Instant};
 use alloc::collections::{BTreeMap, BTreeSet};
+use arrayvec::ArrayVec;
 
 /// An entry older than this is not used any more.
 const FRESH_FOR: Duration = Duration::from_secs(3600);
@@ -47,9 +48,25 @@ pub struct Observation {
     pub default_reordering: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// What Fast Open remembers of a destination (P-161). It does not age.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FastOpenMemory {
+    /// The MSS that the destination announced; 0 if it never did.
+    pub mss: u16,
+    /// Its cookie; empty without one.
+    pub cookie: ArrayVec<u8, 16>,
+    /// The cookie came in the experimental option.
+    pub experimental: bool,
+    /// How often a request in one form of the option was in vain: at 1 the experimental form is tried.
+    pub in_vain: u8,
+    /// SYNs with data in a row that were lost.
+    pub syn_losses: u16,
+}
+
+#[derive(Clone, Debug)]
 struct Entry {
     metrics: PathMetrics,
+    fast_open: FastOpenMemory,
     updated: Instant,
 }
 
@@ -94,13 +111,29 @@ impl MetricsCache {
 
     /// Remembers these metrics as they are, for an operator who sets them.
     pub fn store(&mut self, dst: Addr, metrics: PathMetrics, now: Instant, limit: usize) {
+        let fast_open = self.fast_open(&dst).cloned().unwrap_or_default();
+        self.put(dst, Entry { metrics, fast_open, updated: now }, limit);
+    }
+
+    /// What Fast Open knows of a destination.
+    pub fn fast_open(&self, dst: &Addr) -> Option<&FastOpenMemory> {
+        self.entries.get(dst).map(|entry| &entry.fast_open)
+    }
+
+    /// Remembers what Fast Open has learned, within `limit` destinations.
+    pub fn store_fast_open(&mut self, dst: Addr, fast_open: FastOpenMemory, now: Instant, limit: usize) {
+        let metrics = self.get(&dst, now).unwrap_or_default();
+        self.put(dst, Entry { metrics, fast_open, updated: now }, limit);
+    }
+
+    fn put(&mut self, dst: Addr, entry: Entry, limit: usize) {
         self.remove(&dst);
         while self.entries.len() >= limit {
             let Some((_, oldest)) = self.by_age.pop_first() else { return };
             self.entries.remove(&oldest);
         }
-        self.entries.insert(dst, Entry { metrics, updated: now });
-        self.by_age.insert((now, dst));
+        self.by_age.insert((entry.updated, dst));
+        self.entries.insert(dst, entry);
     }
 
     /// Forgets a destination. True if it was known.

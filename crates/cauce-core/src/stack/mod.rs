@@ -15,14 +15,17 @@
 //!
 //! A stack owns everything and lends a [`Context`] downwards; no room below knows it.
 
+pub mod black_hole;
 mod calls;
 #[cfg(test)]
 pub(crate) mod context_for_tests;
 pub mod control_segment;
+mod dead_hops;
 pub mod deadlines;
 pub mod demux;
 mod disconnect;
 pub mod entity;
+mod fast_open;
 pub mod fragments;
 pub mod icmp_errors;
 mod icmp_input;
@@ -119,6 +122,8 @@ struct Shared {
     trace: Trace,
     replies: VecDeque<Transmit>,
     challenges: ChallengeAcks,
+    destinations: metrics_cache::MetricsCache,
+    black_hole: black_hole::BlackHole,
 }
 
 impl Shared {
@@ -132,6 +137,8 @@ impl Shared {
             trace: &mut self.trace,
             replies: &mut self.replies,
             challenges: &mut self.challenges,
+            destinations: &mut self.destinations,
+            black_hole: &mut self.black_hole,
         }
     }
 }
@@ -210,6 +217,8 @@ impl Stack {
                 trace: Trace::off(),
                 replies: VecDeque::new(),
                 challenges: ChallengeAcks::default(),
+                destinations: metrics_cache::MetricsCache::default(),
+                black_hole: black_hole::BlackHole::default(),
             },
             sockets: SlotMap::with_key(),
             listeners: Listeners::default(),
@@ -270,6 +279,16 @@ impl Stack {
     /// Congestion controls by name; foreign ones are added here.
     pub fn registry_mut(&mut self) -> &mut Registry {
         &mut self.registry
+    }
+
+    /// What is remembered of destinations: metrics, and cookies of Fast Open.
+    pub fn destinations(&self) -> &metrics_cache::MetricsCache {
+        &self.shared.destinations
+    }
+
+    /// The same, to forget some or all of it.
+    pub fn destinations_mut(&mut self) -> &mut metrics_cache::MetricsCache {
+        &mut self.shared.destinations
     }
 
     /// Entries of the flow table: connections, half-open ones and TIME-WAITs.

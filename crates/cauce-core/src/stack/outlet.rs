@@ -62,6 +62,10 @@ impl Stack {
             conn.clear(flag::IN_READY);
             let start = out.len();
             let mut cx = self.shared.cx(now);
+            if conn.has(flag::SUSPECT) {
+                conn.clear(flag::SUSPECT);
+                self.interfaces.advise_against(conn, now);
+            }
             if conn.path.generation != self.interfaces.generation() {
                 self.interfaces.refresh(conn, &mut cx);
             }

@@ -7,28 +7,27 @@ use super::input::Arrived;
 use super::rate_limit::allow_invalid_ack;
 use super::reset::ECN_MASK;
 use super::{Entry, PortHold, Stack};
-use crate::batch::SendReason;
+use crate::congestion::{Algorithm, CongestionControl};
 use crate::connection::negotiated::{Negotiated, default_mss};
 use crate::connection::opening::{Setup, advertised_mss, opening_window};
+use crate::connection::path::Path;
 use crate::connection::state::State;
-use crate::connection::timestamps::Timestamps as Clock;
-use crate::connection::{Connection, flag};
+use crate::connection::{Connection, ecn, flag};
+use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
+use crate::listen::fast_open::Verdict;
+use crate::listen::listener::Listener;
 use crate::listen::syn_cookie::{self, COOKIE_LIFE, CookieOptions};
 use crate::listen::syn_queue::{
     Admission, AdmissionLimits, HalfOpen, HalfOpenFlags, SynAckTimeout, SynAckTiming, SynQueue,
 };
-use crate::receive::InitialWindow;
 use crate::socket::{Family, SocketId};
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::Bytes;
-use cauce_wire::{Flags, Seq, TcpOptions, Timestamps};
-
-/// The first time-out of a SYN,ACK (RFC 6298 2.1).
-const INITIAL_RTO: Duration = Duration::from_secs(1);
+use cauce_wire::{Ecn, Flags, Seq};
 
 impl Stack {
     /// A segment for a listener (RFC 9293 3.10.7.2). `reopened` is the ISS that a TIME-WAIT of the same tuple
@@ -81,8 +80,14 @@ impl Stack {
         if admission == Admission::Cookie {
             return self.answer_with_cookie(id, record, &arrived, now);
         }
-        self.shared.counters.add(Counter::PassiveOpens, 1);
-        self.send_syn_ack(&record, now);
+        match self.fast_open_verdict(id, &arrived, now) {
+            Verdict::Open(cookie) => return self.open_by_syn(id, record, arrived, cookie, now),
+            Verdict::Handshake(cookie) => {
+                let mut spec = self.syn_ack_spec(&record, now);
+                spec.options.fast_open = cookie;
+                self.queue_reply(build_segment(&spec));
+            }
+        }
         let key = record.key;
         let saves =
             matches!(self.sockets.get(id), Some(Entry::Listener(listener)) if listener.options.saves_syn());
@@ -91,7 +96,8 @@ impl Stack {
             self.saved_syns.insert(index, headers);
         }
         self.insert_flow(&key, FlowRef::HalfOpen(index));
-        self.deadlines.set(Owner::HalfOpen(index), SynQueue::first_timeout(now, INITIAL_RTO));
+        self.deadlines
+            .set(Owner::HalfOpen(index), SynQueue::first_timeout(now, self.shared.sysctl.rto_initial()));
     }
 
     fn drop_syn(&mut self, now: Instant, reason: DropReason) {
@@ -116,19 +122,29 @@ impl Stack {
         let mss = advertised_mss(&path, &listener.options);
         let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
         // The window holds whole segments, which timestamps make shorter.
-        let stamped = Negotiated::offer(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
+        let stamped = Negotiated::able(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
         let window = opening_window(&listener.options, &path, mss - stamped.min(mss), scaling, sysctl);
-        let agreed = Negotiated::offer(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
+        let agreed = Negotiated::able(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
+        let syn = &arrived.segment;
+        let needs_ecn = syn.has(Flags::ECE | Flags::CWR) && self.algorithm_of(listener).needs_ecn();
+        let offer = ecn::Offer { route: path.ecn, needed: needs_ecn };
+        let agreed_ecn = ecn::answer(sysctl, &offer, syn.flags(), syn.ecn);
         let mut flags = HalfOpenFlags::default();
         for (on, bit) in [
             (agreed.sack, HalfOpenFlags::SACK),
             (agreed.timestamps, HalfOpenFlags::TIMESTAMPS),
             (agreed.window_scaling, HalfOpenFlags::WINDOW_SCALE),
+            (agreed_ecn == ecn::Mode::Classic, HalfOpenFlags::ECN),
+            (agreed_ecn == ecn::Mode::Accurate, HalfOpenFlags::ACC_ECN),
         ] {
             if on {
                 flags |= bit;
             }
         }
+        let tos = match sysctl.tcp_reflect_tos {
+            0 => listener.options.traffic_class(key.is_v4()),
+            _ => arrived.traffic_class & !ECN_MASK,
+        };
         Some(HalfOpen {
             key,
             listener: id,
@@ -146,42 +162,32 @@ impl Stack {
             device: path.device,
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
-            tos: match sysctl.tcp_reflect_tos {
-                0 => listener.options.traffic_class(key.is_v4()),
-                _ => arrived.traffic_class & !ECN_MASK,
-            },
+            syn_mark: syn.ecn,
+            tos: tos | if needs_ecn { Ecn::Ect0 as u8 } else { 0 },
             retransmits: 0,
             timeouts: 0,
         })
     }
 
     fn syn_ack_spec(&self, record: &HalfOpen, now: Instant) -> SegmentSpec {
-        let timestamps = record
-            .flags
-            .contains(HalfOpenFlags::TIMESTAMPS)
-            .then(|| Timestamps { val: Clock::new(record.ts_offset).now(now), ecr: record.ts_recent });
-        let ttl = match self.sockets.get(record.listener) {
+        let mut spec = record.syn_ack(self.record_ttl(record), now);
+        spec.options.acc_ecn = ecn::syn_ack_option(record, &self.shared.sysctl);
+        spec
+    }
+
+    fn record_ttl(&self, record: &HalfOpen) -> u8 {
+        match self.sockets.get(record.listener) {
             Some(Entry::Listener(listener)) => {
                 listener.options.hop_limit(record.key.is_v4(), &self.shared.sysctl)
             }
             _ => 64,
-        };
-        SegmentSpec {
-            ack: Seq(record.irs) + 1,
-            window: InitialWindow { window: record.rcv_wnd, scale: 0, clamp: 0 }.syn_field(),
-            options: TcpOptions {
-                mss: Some(record.advertised_mss),
-                sack_permitted: record.flags.contains(HalfOpenFlags::SACK),
-                window_scale: record.flags.contains(HalfOpenFlags::WINDOW_SCALE).then_some(record.rcv_wscale),
-                timestamps,
-                ..TcpOptions::default()
-            },
-            ttl,
-            tos: record.tos,
-            flow_label: record.flow_label,
-            device: record.device,
-            ..SegmentSpec::new(record.key, Seq(record.iss), Flags::SYN | Flags::ACK, SendReason::Handshake)
         }
+    }
+
+    /// The algorithm of the connections that come from a listener, with fresh state.
+    fn algorithm_of(&self, listener: &Listener) -> Algorithm {
+        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        self.registry.by_name(name.as_str()).unwrap_or_default()
     }
 
     fn send_syn_ack(&mut self, record: &HalfOpen, now: Instant) {
@@ -195,18 +201,24 @@ impl Stack {
         let (iss, _) =
             self.cookies.encode(&record.key, record.irs, theirs.mss.unwrap_or(default_mss(&record.key)), now);
         record.iss = iss;
+        // There is room for one bit at most: who asks for accurate ECN gets the classic one.
+        let any_ecn = record.flags.intersects(HalfOpenFlags::ECN | HalfOpenFlags::ACC_ECN);
+        record.flags.clear(HalfOpenFlags::ECN | HalfOpenFlags::ACC_ECN);
+        if any_ecn && record.flags.contains(HalfOpenFlags::TIMESTAMPS) {
+            record.flags |= HalfOpenFlags::ECN;
+        }
         let mut spec = self.syn_ack_spec(&record, now);
         match &mut spec.options.timestamps {
             Some(ts) => {
                 let carried = CookieOptions {
                     window_scale: theirs.window_scale.filter(|_| spec.options.window_scale.is_some()),
                     sack: spec.options.sack_permitted,
-                    ecn: false,
+                    ecn: record.flags.contains(HalfOpenFlags::ECN),
                 };
                 let clock = now.as_millis() as u32;
                 ts.val = syn_cookie::timestamp(clock, carried).wrapping_add(record.ts_offset);
             }
-            // Without timestamps there is no room for what scale and SACK agreed on.
+            // Without timestamps there is no room for what scale, SACK and ECN agreed on.
             None => {
                 spec.options.window_scale = None;
                 spec.options.sack_permitted = false;
@@ -262,6 +274,9 @@ impl Stack {
             if carried.sack {
                 record.flags |= HalfOpenFlags::SACK;
             }
+            if carried.ecn && self.still_accepts_ecn(id, arrived) {
+                record.flags |= HalfOpenFlags::ECN;
+            }
             if let Some(scale) = carried.window_scale {
                 record.flags |= HalfOpenFlags::WINDOW_SCALE;
                 record.snd_wscale = scale;
@@ -271,12 +286,20 @@ impl Stack {
         Some(record)
     }
 
+    /// The setting or the route may have changed since the cookie said yes.
+    fn still_accepts_ecn(&self, id: SocketId, arrived: &Arrived) -> bool {
+        self.shared.sysctl.tcp_ecn != 0 || self.path_back(id, arrived).is_some_and(|path| path.ecn)
+    }
+
+    fn path_back(&self, id: SocketId, arrived: &Arrived) -> Option<Path> {
+        let query = self.options(id).ok()?.route_query();
+        let path = self.interfaces.path(Some(arrived.key.local), arrived.key.remote, query);
+        path.ok().map(|(path, _)| path)
+    }
+
     fn offered_scale(&self, id: SocketId, arrived: &Arrived) -> Option<u8> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
-        let (path, _) = self
-            .interfaces
-            .path(Some(arrived.key.local), arrived.key.remote, listener.options.route_query())
-            .ok()?;
+        let path = self.path_back(id, arrived)?;
         let mss = advertised_mss(&path, &listener.options);
         Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
     }
@@ -300,6 +323,9 @@ impl Stack {
         let in_window = i64::from(offset) + len.max(1) > 0 && i64::from(offset) < window;
         if !in_window || old_timestamp {
             return self.refuse_half_open(index, &arrived, old_timestamp, now);
+        }
+        if header.flags.contains(Flags::RST) && offset != 0 {
+            return self.challenge_half_open(index, now);
         }
         if header.flags.intersects(Flags::RST | Flags::SYN) {
             self.shared.counters.add(Counter::AttemptFails, 1);
@@ -383,12 +409,10 @@ impl Stack {
     }
 
     fn repeat_syn_ack(&mut self, index: u32, now: Instant) {
-        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
-        let Some(record) = self.syn_queue.get_mut(index) else { return };
-        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
-            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+        if !self.may_answer_half_open(index, Counter::TCPACKSkippedSynRecv, now) {
             return;
         }
+        let Some(record) = self.syn_queue.get_mut(index) else { return };
         record.retransmits = record.retransmits.saturating_add(1);
         let record = *record;
         self.shared.counters.add(Counter::TCPSynRetrans, 1);
@@ -405,22 +429,41 @@ impl Stack {
         if arrived.has(Flags::RST) {
             return;
         }
-        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
-        let Some(record) = self.syn_queue.get_mut(index) else { return };
-        if !allow_invalid_ack(&mut record.last_oow_ack, now, gap, false) {
-            self.shared.counters.add(Counter::TCPACKSkippedSynRecv, 1);
+        if self.may_answer_half_open(index, Counter::TCPACKSkippedSynRecv, now) {
+            self.acknowledge_half_open(index, now);
+        }
+    }
+
+    /// A reset within the window and not at its start proves nothing: the peer is asked (RFC 5961 3.2).
+    fn challenge_half_open(&mut self, index: u32, now: Instant) {
+        self.shared.trace.dropped(now, DropReason::InvalidRst);
+        if !self.may_answer_half_open(index, Counter::TCPACKSkippedChallenge, now) {
             return;
         }
-        let record = *record;
-        let spec = self.syn_ack_spec(&record, now);
-        let ack = SegmentSpec {
-            seq: Seq(record.iss) + 1,
-            flags: Flags::ACK,
-            window: u16::try_from(record.rcv_wnd >> record.rcv_wscale).unwrap_or(u16::MAX),
-            options: TcpOptions { timestamps: spec.options.timestamps, ..TcpOptions::default() },
-            reason: SendReason::ChallengeAck,
-            ..spec
-        };
+        let shared = &mut self.shared;
+        let limit = shared.sysctl.tcp_challenge_ack_limit;
+        if shared.challenges.allow(now, limit, &mut *shared.rng) {
+            shared.counters.add(Counter::TCPChallengeACK, 1);
+            self.acknowledge_half_open(index, now);
+        } else {
+            shared.counters.add(Counter::TCPACKSkippedChallenge, 1);
+        }
+    }
+
+    /// True unless such an answer has left for this record not long ago (S-67); then `skipped` is counted.
+    fn may_answer_half_open(&mut self, index: u32, skipped: Counter, now: Instant) -> bool {
+        let gap = self.shared.sysctl.invalid_ratelimit().as_millis() as u32;
+        let Some(record) = self.syn_queue.get_mut(index) else { return false };
+        let allowed = allow_invalid_ack(&mut record.last_oow_ack, now, gap, false);
+        if !allowed {
+            self.shared.counters.add(skipped, 1);
+        }
+        allowed
+    }
+
+    fn acknowledge_half_open(&mut self, index: u32, now: Instant) {
+        let Some(record) = self.syn_queue.get(index) else { return };
+        let ack = record.acknowledgement(self.record_ttl(record), now);
         self.queue_reply(build_segment(&ack));
     }
 
@@ -433,32 +476,10 @@ impl Stack {
         saved_syn: Option<Bytes>,
         now: Instant,
     ) {
-        let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return };
-        let query = listener.options.route_query();
-        let path = self.interfaces.path(Some(record.key.local), record.key.remote, query);
-        let Ok((path, _)) = path else { return };
-        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
-        let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
-        let options = listener.options.inherited();
-        let v6_socket = listener.family == Family::V6;
-        let hold = PortHold { held: true, listening: false, any_addr: false, ..listener.hold };
+        let Some(setup) = self.child_setup(listener_id, &record) else { return };
         let echo = arrived.segment.header.options.timestamps.map(|ts| ts.ecr);
-        let (sockets, shared, ports) = (&mut self.sockets, &mut self.shared, &mut self.ports);
-        let id = sockets.insert_with_key(|id| {
-            let iss = (1u64 << 32) + u64::from(record.iss);
-            let ts_offset = record.ts_offset;
-            let setup =
-                Setup { id, key: record.key, path, hold, options, v6_socket, iss, ts_offset, algorithm };
-            let mut cx = shared.cx(now);
-            let mut conn = Connection::passive(setup, &record, echo, &mut cx);
-            conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
-            if saved_syn.is_some() {
-                conn.rare_mut().saved_syn = saved_syn;
-            }
-            Entry::Connection(Box::new(conn))
-        });
-        ports.insert(record.key.local_port, hold.binding(record.key.local));
-        self.insert_flow(&record.key, FlowRef::Socket(id));
+        let complete = |setup, cx: &mut Context<'_>| Connection::passive(setup, &record, echo, cx);
+        let id = self.insert_child(setup, saved_syn, now, complete);
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
             let mut cx = self.shared.cx(now);
             conn.segment_arrives(arrived.segment, &mut cx);
@@ -471,12 +492,59 @@ impl Stack {
                 return;
             }
         }
+        self.queue_child(listener_id, id, now);
+    }
+
+    /// Enters the connection that `make` makes of `setup` into the tables.
+    pub(super) fn insert_child(
+        &mut self,
+        setup: Setup,
+        saved_syn: Option<Bytes>,
+        now: Instant,
+        make: impl FnOnce(Setup, &mut Context<'_>) -> Connection,
+    ) -> SocketId {
+        let (key, hold) = (setup.key, setup.hold);
+        let (sockets, shared) = (&mut self.sockets, &mut self.shared);
+        let id = sockets.insert_with_key(|id| {
+            let mut conn = make(Setup { id, ..setup }, &mut shared.cx(now));
+            conn.set(flag::IN_FLOWS | flag::UNACCEPTED);
+            if saved_syn.is_some() {
+                conn.rare_mut().saved_syn = saved_syn;
+            }
+            Entry::Connection(Box::new(conn))
+        });
+        self.shared.counters.add(Counter::PassiveOpens, 1);
+        self.ports.insert(key.local_port, hold.binding(key.local));
+        self.insert_flow(&key, FlowRef::Socket(id));
+        id
+    }
+
+    /// `accept` finds this child from now on.
+    pub(super) fn queue_child(&mut self, listener_id: SocketId, id: SocketId, now: Instant) {
         if let Some(Entry::Listener(listener)) = self.sockets.get_mut(listener_id) {
             let queued = listener.accept.push(id);
             debug_assert!(queued, "fullness was asked before");
         }
         self.settle(id, now);
         self.notify(listener_id);
+    }
+
+    /// What a child of this listener starts with, its id still to be set; `None` without a route back.
+    pub(super) fn child_setup(&self, listener_id: SocketId, record: &HalfOpen) -> Option<Setup> {
+        let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return None };
+        let query = listener.options.route_query();
+        let (path, _) = self.interfaces.path(Some(record.key.local), record.key.remote, query).ok()?;
+        Some(Setup {
+            id: SocketId::default(),
+            key: record.key,
+            path,
+            hold: PortHold { held: true, listening: false, any_addr: false, ..listener.hold },
+            options: listener.options.inherited(),
+            v6_socket: listener.family == Family::V6,
+            iss: (1u64 << 32) + u64::from(record.iss),
+            ts_offset: record.ts_offset,
+            algorithm: self.algorithm_of(listener),
+        })
     }
 
     /// The SYN,ACK timer of a record.
@@ -490,8 +558,8 @@ impl Stack {
             _ => (0, 0, 0),
         };
         let retries = if syn_count != 0 { syn_count } else { self.shared.sysctl.tcp_synack_retries };
-        let timing =
-            SynAckTiming { retries, initial_rto: INITIAL_RTO, rto_max: self.shared.sysctl.rto_max() };
+        let sysctl = &self.shared.sysctl;
+        let timing = SynAckTiming { retries, initial_rto: sysctl.rto_initial(), rto_max: sysctl.rto_max() };
         self.shared.counters.add(Counter::TCPTimeouts, 1);
         match self.syn_queue.on_timeout(index, now, timing, backlog, deferred) {
             SynAckTimeout::Retransmit(next) => {

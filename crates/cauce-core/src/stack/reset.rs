@@ -11,7 +11,7 @@ use crate::frame::DeviceId;
 use cauce_wire::{Flags, Seq, TcpHeader};
 
 /// The ECN bits of a traffic class, which a reset does not reflect.
-pub(super) const ECN_MASK: u8 = 3;
+pub(crate) const ECN_MASK: u8 = 3;
 
 /// How the reset travels.
 #[derive(Clone, Copy, Debug)]

@@ -15,6 +15,10 @@ impl Stack {
     /// Takes over what the connection wants. Call it after everything that touched it.
     pub(super) fn settle(&mut self, id: SocketId, now: Instant) {
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
+        if conn.rare.as_ref().is_some_and(|rare| rare.confirmed.is_some()) {
+            self.count_confirmed(id, now);
+        }
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         if conn.state == State::TimeWait {
             let until = now + TimeWaits::length(&self.shared.sysctl);
             self.become_quiet(id, Substate::TimeWait, until, now);

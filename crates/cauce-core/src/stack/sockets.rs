@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::counters::Counter;
 use crate::frame::DeviceId;
 use crate::listen::accept_queue::AcceptQueue;
+use crate::listen::fast_open::PendingOpens;
 use crate::listen::listener::Listener;
 use crate::socket::errno::Errno;
 use crate::socket::options::{SocketOption, SocketOptions, flag as option, rare_flag};
@@ -21,7 +22,7 @@ use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
 use crate::socket::timestamping::Timestamping;
 use crate::socket::{Family, Idle, Shutdown, SocketId};
-use crate::sysctl::AlgorithmName;
+use crate::sysctl::{AlgorithmName, Sysctls};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -207,6 +208,7 @@ impl Stack {
                 at,
                 hold,
                 accept: AcceptQueue::new(backlog),
+                opens: PendingOpens::default(),
                 algorithm: idle.algorithm,
                 error: idle.error,
                 last_cookie: None,
@@ -219,6 +221,7 @@ impl Stack {
             };
             self.listeners.insert(at, id);
             self.listeners.prefer_queue(at, id, queue);
+            self.follow_backlog(id);
         }
     }
 
@@ -236,13 +239,20 @@ impl Stack {
     }
 
     pub(crate) fn connect(&mut self, id: SocketId, now: Instant, remote: SocketAddr) -> Result<(), Errno> {
-        match self.sockets.get_mut(id) {
+        match self.sockets.get(id) {
             Some(Entry::Idle(_)) => self.open_actively(id, now, remote),
-            Some(Entry::Listener(_)) => Err(Errno::EISCONN),
+            _ => self.how_connect_went(id, now),
+        }
+    }
+
+    /// What connect(2) says of a socket that has been opened before, wherever it is to go.
+    pub(super) fn how_connect_went(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
+        match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => {
                 let state = conn.state;
                 match state {
-                    State::SynSent | State::SynReceived => Err(Errno::EALREADY),
+                    _ if conn.waits_for_write() => Err(Errno::EISCONN),
+                    State::SynSent | State::SynReceived if conn.has(flag::ACTIVE) => Err(Errno::EALREADY),
                     State::Closed if conn.has(flag::CONNECTING) => {
                         conn.clear(flag::CONNECTING);
                         let error = conn.take_error().unwrap_or(Errno::ECONNABORTED);
@@ -256,6 +266,7 @@ impl Stack {
                     _ => Err(Errno::EISCONN),
                 }
             }
+            Some(_) => Err(Errno::EISCONN),
             None => Err(Errno::EBADF),
         }
     }
@@ -274,6 +285,7 @@ impl Stack {
         if to.is_multicast_or_broadcast() {
             return Err(Errno::ENETUNREACH);
         }
+        self.interfaces.forget_old_advice(now);
         let bound = idle.bound;
         let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
         let (path, source) =
@@ -378,12 +390,13 @@ impl Stack {
         let mut conn = Connection::active(setup, &mut cx);
         cx.count(Counter::ActiveOpens);
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
+        let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);
         if let Some(entry) = self.sockets.get_mut(id) {
             *entry = Entry::Connection(Box::new(conn));
         }
         self.insert_flow(&key, FlowRef::Socket(id));
         self.settle(id, now);
-        Err(Errno::EINPROGRESS)
+        if by_write { Ok(()) } else { Err(Errno::EINPROGRESS) }
     }
 
     pub(super) fn timestamp_offset(&self, key: &FlowKey) -> u32 {
@@ -568,6 +581,15 @@ impl Stack {
         now: Instant,
         option: SocketOption,
     ) -> Result<(), Errno> {
+        let opens = matches!(option, SocketOption::FastOpen(_));
+        let result = self.store_option(id, now, option);
+        if opens && result.is_ok() {
+            self.make_fast_open_key();
+        }
+        result
+    }
+
+    fn store_option(&mut self, id: SocketId, now: Instant, option: SocketOption) -> Result<(), Errno> {
         let sysctl = &self.shared.sysctl;
         match self.sockets.get_mut(id) {
             Some(Entry::Idle(idle)) => {
@@ -575,7 +597,7 @@ impl Stack {
                 if matches!(option, SocketOption::V6Only(_)) && (bound || idle.family == Family::V4) {
                     return Err(Errno::EINVAL);
                 }
-                fits_unconnected(&option, &idle.options, State::Closed)?;
+                fits_unconnected(&option, &idle.options, State::Closed, sysctl)?;
                 idle.options.store(&option, sysctl)?;
                 if let (SocketOption::BindToDevice(device), Some(at)) = (&option, &mut idle.bound) {
                     at.device = *device;
@@ -584,7 +606,7 @@ impl Stack {
             }
             Some(Entry::Listener(_)) if matches!(option, SocketOption::V6Only(_)) => Err(Errno::EINVAL),
             Some(Entry::Listener(listener)) => {
-                fits_unconnected(&option, &listener.options, State::Listen)?;
+                fits_unconnected(&option, &listener.options, State::Listen, sysctl)?;
                 listener.options.store(&option, sysctl)?;
                 if let SocketOption::BindToDevice(device) = option {
                     self.listeners.remove(listener.at, id);
@@ -659,9 +681,18 @@ impl Stack {
 
 /// What depends on the state: an option that counts the bytes of a stream needs one, and a listener's window
 /// clamp can be changed but not taken away.
-fn fits_unconnected(option: &SocketOption, before: &SocketOptions, state: State) -> Result<(), Errno> {
+fn fits_unconnected(
+    option: &SocketOption,
+    before: &SocketOptions,
+    state: State,
+    sysctl: &Sysctls,
+) -> Result<(), Errno> {
     match option {
         SocketOption::WindowClamp(0) if state == State::Listen => Err(Errno::EINVAL),
+        SocketOption::FastOpenConnect(_) if state == State::Listen => {
+            before.clone().store(option, sysctl)?;
+            Err(Errno::EINVAL)
+        }
         SocketOption::Timestamping(bits) => Timestamping::checked(*bits)?.fits(state, before.timestamping()),
         _ => Ok(()),
     }

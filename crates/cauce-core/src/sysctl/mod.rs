@@ -5,13 +5,16 @@
 //! range, unit, meaning and moment of effect. A socket stores only what it overrode. Nothing here acts: what
 //! a value does is decided by the room that reads it.
 
+mod profiles;
 mod readers;
 mod table;
 #[cfg(test)]
 mod tests;
 mod text;
 mod values;
+pub mod windows;
 
+pub use profiles::Profile;
 pub use table::Sysctls;
 pub use values::{AlgorithmList, AlgorithmName, FastOpenKeys, PortList};
 
@@ -19,53 +22,18 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use core::fmt;
 
-/// A named set of defaults.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Profile {
-    /// What Linux 6.18 ships, and tcp(7)'s defaults for settings that it dropped. CUBIC by default.
-    #[default]
-    Linux618,
-    /// The defaults that tcp(7) documents.
-    Manpage,
-    /// As `manpage`, with RFC 793's two MSL of 240 seconds in TIME-WAIT.
-    Rfc793,
-}
-
-impl Profile {
-    /// All profiles.
-    pub const ALL: [Profile; 3] = [Profile::Linux618, Profile::Manpage, Profile::Rfc793];
-
-    /// The name by which users choose it.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Profile::Linux618 => "linux-6.18",
-            Profile::Manpage => "manpage",
-            Profile::Rfc793 => "rfc793",
-        }
-    }
-}
-
-impl fmt::Display for Profile {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl core::str::FromStr for Profile {
-    type Err = UnknownProfile;
-
-    fn from_str(name: &str) -> Result<Self, UnknownProfile> {
-        Profile::ALL.into_iter().find(|profile| profile.name() == name).ok_or(UnknownProfile)
-    }
-}
-
 /// There is no profile of that name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UnknownProfile;
 
+impl UnknownProfile {
+    const KNOWN: &str = "a profile: linux-6.18, manpage, rfc793, windows-xp, windows-vista, windows-longhorn, \
+        azure-linux, azure-windows or time-wait-relief";
+}
+
 impl fmt::Display for UnknownProfile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("the profiles are linux-6.18, manpage and rfc793")
+        write!(f, "that is not {}", UnknownProfile::KNOWN)
     }
 }
 
@@ -107,6 +75,10 @@ pub enum Kind {
     AlgorithmList,
     /// One or two Fast Open keys in hexadecimal.
     FastOpenKey,
+    /// The name of a profile.
+    Profile,
+    /// One of a few words.
+    Word,
 }
 
 /// Who may read and write a setting.
@@ -130,7 +102,7 @@ pub enum Caller {
     Unprivileged,
 }
 
-/// What is known of one setting. [`table`] lists all of them.
+/// What is known of one setting. [`table`] lists all of them, [`windows::table`] Windows' names for some.
 #[derive(Debug)]
 pub struct SysctlEntry {
     /// The full name with dots, such as `net.ipv4.tcp_sack`.
@@ -165,6 +137,11 @@ impl SysctlEntry {
         (self.read)(&Sysctls::with_profile(profile))
     }
 
+    /// True for Windows' names, which [`table`] does not list.
+    pub fn is_windows_name(&self) -> bool {
+        windows::table().iter().any(|entry| core::ptr::eq(entry, self))
+    }
+
     fn accepts_name(&self, name: &str) -> bool {
         let same = |known: &str| {
             known.len() == name.len()
@@ -181,9 +158,9 @@ pub fn table() -> &'static [SysctlEntry] {
     table::TABLE
 }
 
-/// The setting of that name: with dots or slashes, and `net.ipv4.` may be left out.
+/// The setting of that name: with dots or slashes, and `net.ipv4.` may be left out. Windows' names are known too.
 pub fn find(name: &str) -> Option<&'static SysctlEntry> {
-    table().iter().find(|entry| entry.accepts_name(name))
+    table().iter().find(|entry| entry.accepts_name(name)).or_else(|| windows::find(name))
 }
 
 /// Why a text is no value for a setting.

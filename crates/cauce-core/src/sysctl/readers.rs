@@ -9,14 +9,20 @@ impl Sysctls {
         Duration::from_micros(u64::from(self.tcp_rto_min_us))
     }
 
+    /// The retransmission time-out before any round trip is known (RFC 6298 2.1).
+    pub fn rto_initial(&self) -> Duration {
+        Duration::from_millis(u64::from(self.tcp_rto_initial_ms))
+    }
+
     /// The cap of the retransmission time-out, and of zero-window probes.
     pub fn rto_max(&self) -> Duration {
         Duration::from_millis(u64::from(self.tcp_rto_max_ms))
     }
 
-    /// How long a TIME-WAIT lasts.
+    /// How long a TIME-WAIT lasts: `tcp_timewait_len` (P-071), or what the profile makes of it.
     pub fn timewait_len(&self) -> Duration {
-        Duration::from_secs(u64::from(self.tcp_timewait_len))
+        let bound = if self.cauce_profile.bounds_time_wait() { self.tcp_fin_timeout } else { u32::MAX };
+        Duration::from_secs(u64::from(self.tcp_timewait_len.min(bound)))
     }
 
     /// How long an orphan may stay in FIN-WAIT-2.

@@ -1,5 +1,6 @@
-//! The table itself: one line a setting, and what the profiles change.
+//! The table itself: one line a setting.
 
+use super::profiles::{write_link_speed, write_profile};
 use super::text::Value;
 use super::values::{AlgorithmList, AlgorithmName, FastOpenKeys, PortList};
 use super::{Access, Effect, Kind, Profile, Refusal, SysctlEntry};
@@ -122,9 +123,16 @@ sysctls! {
     tcp_dsack: u8 = 1, "net.ipv4.tcp_dsack", 0, 255, "", NextSegment,
         "Report duplicate data in the first SACK block (RFC 2883).";
     tcp_ecn: u8 = 2, "net.ipv4.tcp_ecn", 0, 5, "", NextConnection,
-        "ECN (RFC 3168): 0 never, 1 ask and accept, 2 accept only; 3 to 5 the same with AccECN (RFC 9768).";
+        "ECN: 0 never; 1 ask for it and accept it (RFC 3168), 2 accept only. 3 ask for and accept accurate ECN \
+         (RFC 9768), 4 ask for classic ECN and accept both, 5 accept both only.";
     tcp_ecn_fallback: u8 = 1, "net.ipv4.tcp_ecn_fallback", 0, 1, "", NextSegment,
         "Send an unanswered SYN again without asking for ECN.";
+    tcp_ecn_option: u8 = 2, "net.ipv4.tcp_ecn_option", 0, 3, "", NextConnection,
+        "The option of accurate ECN, once the peer has shown his: 0 never, 1 after changes and as a beacon, \
+         2 wherever it fits until a SYN,ACK with it was not answered, 3 wherever it fits.";
+    tcp_ecn_option_beacon: u8 = 3, "net.ipv4.tcp_ecn_option_beacon", 0, 3, "", AtOnce,
+        "How often in a round trip the option of accurate ECN is sent though nothing has changed, with \
+         tcp_ecn_option 1; 0 never.";
     tcp_fack: u8 = 0, "net.ipv4.tcp_fack", 0, 255, "", AtOnce,
         "Forward acknowledgement: the highest SACK tells what is lost, until reordering is seen.";
     tcp_fastopen: i32 = 1, "net.ipv4.tcp_fastopen", INT_MIN, INT_MAX, "", NextConnection,
@@ -273,6 +281,12 @@ sysctls! {
     tcp_init_cwnd: u32 = 10, "net.ipv4.tcp_init_cwnd", 1, 1000, "segments", NextConnection,
         "Initial congestion window (RFC 6928) where the route states none.";
 
+    tcp_rto_initial_ms: u32 = 1000, "net.ipv4.tcp_rto_initial_ms", 1000, 120_000, "milliseconds",
+        NextConnection,
+        "The retransmission time-out of SYNs and SYN,ACKs, before any round trip is known (RFC 6298 2.1).";
+    tcp_offer_rfc1323: u8 = 1, "net.ipv4.tcp_offer_rfc1323", 0, 1, "", NextConnection,
+        "Offer window scaling and timestamps in SYNs of our own; with 0 they only answer a SYN that has them.";
+
     // IP, routes and neighbours.
     ip_default_ttl: u8 = 64, "net.ipv4.ip_default_ttl", 1, 255, "", NextSegment,
         "Hop limit of packets sent, IPv6 included.";
@@ -328,6 +342,13 @@ sysctls! {
     core_wmem_max: u32 = 4_194_304, "net.core.wmem_max", 4608, INT_MAX, "bytes", AtOnce,
         "Largest send buffer that a user may ask for, before it is doubled.";
 
+    // What the defaults follow from.
+    cauce_profile: Profile = Profile::Linux618, "cauce.profile", 0, 0, "", NextConnection,
+        "The profile. Writing one sets all settings to its values.", write write_profile;
+    cauce_link_speed: u64 = 0, "cauce.link_speed", 0, ULONG_MAX, "bits per second", NextConnection,
+        "Speed of the link, from which profile windows-xp takes its receive window; 0 is not known.",
+        write write_link_speed;
+
     // Bounds of the stack's own queues.
     max_sockets: u32 = 1 << 20, "cauce.max_sockets", 1, INT_MAX, "", NextConnection,
         "Most sockets of the stack, listeners and accepted ones included.";
@@ -350,42 +371,12 @@ sysctls! {
         "Make Westwood the default congestion control; 0 returns to Reno."),
 }
 
-impl Sysctls {
-    /// The defaults of a profile.
-    pub fn with_profile(profile: Profile) -> Self {
-        let mut sysctls = Sysctls::default();
-        match profile {
-            Profile::Linux618 => {}
-            Profile::Manpage => sysctls.apply_manpage(),
-            Profile::Rfc793 => {
-                sysctls.apply_manpage();
-                sysctls.tcp_timewait_len = 240;
-            }
-        }
-        sysctls
-    }
-
-    /// What tcp(7) documents differently from the kernel of today.
-    fn apply_manpage(&mut self) {
-        self.tcp_adv_win_scale = 2;
-        self.tcp_base_mss = 512;
-        self.tcp_fack = 1;
-        self.tcp_frto_response = 0;
-        self.tcp_max_syn_backlog = 1024;
-        self.tcp_orphan_retries = 8;
-        self.tcp_rmem = [4096, 87_380, 4_194_304];
-        self.tcp_tw_reuse = 0;
-        self.tcp_syn_linear_timeouts = 0;
-        self.tcp_probe_bytes = 1;
-    }
-}
-
 fn unknown_algorithm(sysctls: &Sysctls) -> Refusal {
     Refusal::UnknownAlgorithm { known: sysctls.tcp_available_congestion_control.format() }
 }
 
 /// Makes an available algorithm the default, and so one that everybody may choose.
-fn make_default(sysctls: &mut Sysctls, algorithm: &str) -> Result<(), Refusal> {
+pub(super) fn make_default(sysctls: &mut Sysctls, algorithm: &str) -> Result<(), Refusal> {
     match AlgorithmName::new(algorithm) {
         Some(name) if sysctls.tcp_available_congestion_control.contains(algorithm) => {
             sysctls.tcp_congestion_control = name;

@@ -1,7 +1,7 @@
 //! The values that are not plain numbers: algorithm names, port lists and Fast Open keys.
 
 use super::text::{Value, number};
-use super::{Kind, Refusal, SysctlEntry};
+use super::{Kind, Profile, Refusal, SysctlEntry, UnknownProfile};
 use alloc::string::String;
 use alloc::vec::Vec;
 use arrayvec::{ArrayString, ArrayVec};
@@ -65,6 +65,16 @@ impl Value for AlgorithmName {
     fn parse(&self, text: &str, _: &SysctlEntry) -> Result<Self, Refusal> {
         let word = text.split('\n').next().unwrap_or_default();
         AlgorithmName::new(word).ok_or(Refusal::UnknownAlgorithm { known: String::new() })
+    }
+}
+
+impl Value for Profile {
+    const KIND: Kind = Kind::Profile;
+    fn format(&self) -> String {
+        self.name().into()
+    }
+    fn parse(&self, text: &str, _: &SysctlEntry) -> Result<Self, Refusal> {
+        text.trim().parse().map_err(|UnknownProfile| Refusal::Malformed(UnknownProfile::KNOWN))
     }
 }
 
@@ -206,6 +216,25 @@ impl FastOpenKeys {
         keys.push(primary);
         keys.extend(backup);
         FastOpenKeys(keys)
+    }
+
+    /// Keys as TCP_FASTOPEN_KEY takes them: 16 bytes, or 32 with the older key behind. `None` for other lengths.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let word = |part: &[u8]| Some(u32::from_le_bytes(part.try_into().ok()?));
+        let key = |part: &[u8]| -> Option<[u32; 4]> {
+            let mut words = part.chunks(4).map(word);
+            Some([words.next()??, words.next()??, words.next()??, words.next()??])
+        };
+        match bytes.len() {
+            16 => Some(FastOpenKeys::new(key(bytes)?, None)),
+            32 => Some(FastOpenKeys::new(key(&bytes[..16])?, Some(key(&bytes[16..])?))),
+            _ => None,
+        }
+    }
+
+    /// The keys as TCP_FASTOPEN_KEY reads them.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.iter().flatten().flat_map(|word| word.to_le_bytes()).collect()
     }
 
     /// The key that makes cookies, unless none has been set.

@@ -11,6 +11,7 @@ use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::Sysctls;
 use cauce_core::time::{Duration, Instant};
 use cauce_wire::TcpHeader;
+use cauce_wire::checksum::Sum;
 
 /// Two stacks and the time between them.
 pub struct Two {
@@ -18,6 +19,10 @@ pub struct Two {
     pub stacks: [Stack; 2],
     /// What was sent, in order, since it was last taken.
     pub log: Vec<Sent>,
+    /// Of so many ECN-capable packets on their way, one gets a congestion mark; 0 for none.
+    pub marks_one_in: usize,
+    /// ECN-capable packets so far.
+    pub capable: usize,
 }
 
 /// One packet as a test looks at it.
@@ -54,7 +59,13 @@ impl Two {
             assert!(stack.interfaces().add_address(device, ADDRS[which].parse().unwrap(), 24));
             stack
         };
-        Two { now: Instant::from_secs(10), stacks: [make(0), make(1)], log: Vec::new() }
+        Two {
+            now: Instant::from_secs(10),
+            stacks: [make(0), make(1)],
+            log: Vec::new(),
+            marks_one_in: 0,
+            capable: 0,
+        }
     }
 
     pub fn frame(packet: &Transmit) -> Frame {
@@ -65,6 +76,24 @@ impl Two {
         frame.device = DeviceId(0);
         if let Some(gso) = packet.gso {
             (frame.segments, frame.segment_size) = (gso.segments, gso.size);
+        }
+        frame
+    }
+
+    /// The frame as it arrives, marked if it is its turn.
+    fn carry(&mut self, packet: &Transmit) -> Frame {
+        let mut frame = Self::frame(packet);
+        let mut head = frame.head.to_vec();
+        if head[1] & 3 != 0 {
+            self.capable += 1;
+            if self.marks_one_in != 0 && self.capable.is_multiple_of(self.marks_one_in) {
+                head[1] |= 3;
+                head[10..12].fill(0);
+                let mut sum = Sum::new();
+                sum.add_bytes(&head[..20]);
+                head[10..12].copy_from_slice(&sum.finish().to_be_bytes());
+                frame.head = head.into();
+            }
         }
         frame
     }
@@ -88,7 +117,8 @@ impl Two {
                         let seen = self.seen(from, &packet);
                         self.log.push(seen);
                         self.stacks[from].handle_transmitted(self.now, &[packet.token]);
-                        let back = self.stacks[1 - from].handle_packet(self.now, Self::frame(&packet));
+                        let frame = self.carry(&packet);
+                        let back = self.stacks[1 - from].handle_packet(self.now, frame);
                         assert!(back.is_none());
                     }
                 }

@@ -1,9 +1,10 @@
 //! Generic receive offload: consecutive segments of a flow become one frame (P-236).
 //!
 //! The rules are those of Linux's GRO. Segments join when addresses, ports, traffic class, hop limit,
-//! acknowledgement number, options (byte for byte, timestamps included) and flags are equal, their payload
-//! follows without a gap in equal sizes, and their checksums are right. A short segment, PSH or FIN ends a
-//! frame and belongs to it. Everything else (pure ACKs, SYN, RST, URG, IP options, fragments, anything odd)
+//! acknowledgement number, options (byte for byte, timestamps included) and flags are equal (CWR too, which is a part
+//! of accurate ECN's counter), their payload follows without a gap in equal sizes, and their checksums are right. A
+//! short segment, PSH or FIN ends a frame and belongs to it. Everything else (pure ACKs, SYN, RST, URG, IP options,
+//! fragments, anything odd)
 //! ends the frame of its flow and passes as it is. Within a flow order never changes.
 
 mod slot;
@@ -22,7 +23,6 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const PSH: u8 = 0x08;
 const URG: u8 = 0x20;
-const CWR: u8 = 0x80;
 /// Flows that collect segments at one time.
 const FLOWS: usize = 8;
 /// What each further segment of a frame costs beside its payload.

@@ -1,7 +1,7 @@
 //! A frame that may still grow, and the rules by which it does.
 
 use super::view::View;
-use super::{CWR, FIN, PSH, Part};
+use super::{FIN, PSH, Part};
 use crate::offload::pseudo_sum;
 use crate::sys::checksum::{Accumulator, sum};
 use arrayvec::ArrayVec;
@@ -129,8 +129,7 @@ impl Slot {
             && view.payload <= self.size
             && self.len + view.payload <= MAX_PACKET
             && tcp[8..13] == their_tcp[8..13]
-            && (tcp[13] ^ their_tcp[13]) & !(CWR | FIN | PSH) == 0
-            && their_tcp[13] & CWR == 0
+            && (tcp[13] ^ their_tcp[13]) & !(FIN | PSH) == 0
             && tcp[20..] == their_tcp[20..]
     }
 

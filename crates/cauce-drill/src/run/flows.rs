@@ -186,7 +186,9 @@ impl Flows {
     pub fn close(&mut self, fd: Fd) {
         if let Some(flow) = self.of_fd(fd) {
             flow.fd = None;
-            if matches!(flow.origin, Origin::Listener | Origin::Fresh) {
+            // A SYN that has never left (TCP_FASTOPEN_CONNECT) will not come any more.
+            let unborn = flow.origin == Origin::Active && flow.local_port.is_none();
+            if matches!(flow.origin, Origin::Listener | Origin::Fresh) || unborn {
                 flow.origin = Origin::Stray;
             }
         }

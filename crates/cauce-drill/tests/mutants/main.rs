@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use cauce_drill::against::core::Core;
-use cauce_drill::ast::{Action, Direction, Event, Payload, Script};
+use cauce_drill::ast::{Action, Direction, Event, Packet, Payload, Script};
 use cauce_drill::parser::{Given, parse};
 use cauce_drill::{Checked, Expectations, Journal, Python, Settings, Source};
 
@@ -94,6 +94,7 @@ fn subject(path: &Path) -> Option<Subject> {
     let mut mutants = Vec::new();
     let mut syn_seen = false;
     let mut stamp_seen = false;
+    let mut ports_seen = Vec::new();
     for (index, event) in script.events.iter().enumerate() {
         let mut of_event = times::mutants(event, &settings);
         match &event.action {
@@ -105,9 +106,16 @@ fn subject(path: &Path) -> Option<Subject> {
                     stamp_seen |= packets::has_timestamps(tcp);
                 }
             }
+            // The first SYN between these ports begins another connection, with numbers of its own.
+            Action::Packet(Packet { payload: Payload::Tcp(tcp), .. })
+                if tcp.ports.is_some() && !ports_seen.contains(&tcp.ports) =>
+            {
+                ports_seen.push(tcp.ports);
+                syn_seen &= !tcp.flags.value.contains(cauce_wire::Flags::SYN);
+            }
             Action::Call(line) => {
                 of_event.extend(calls::mutants(event, line));
-                if line.name.value == "connect" {
+                if ["socket", "connect", "sendto"].contains(&line.name.value.as_str()) {
                     (syn_seen, stamp_seen) = (false, false);
                 }
             }

@@ -11,6 +11,7 @@ mod duplication;
 mod gilbert_elliott;
 mod jitter;
 mod loss;
+mod marking;
 mod options;
 mod outage;
 mod reorder;
@@ -20,6 +21,7 @@ pub use duplication::Duplication;
 pub use gilbert_elliott::GilbertElliott;
 pub use jitter::Jitter;
 pub use loss::Loss;
+pub use marking::Marking;
 pub use options::FaultOptions;
 pub use outage::Outage;
 pub use reorder::Reorder;
@@ -42,6 +44,8 @@ pub enum Verdict {
     Duplicate,
     /// It goes on with this bit inverted, counted from the first byte's most significant bit.
     FlipBit(usize),
+    /// It goes on with a congestion mark (CE).
+    Mark,
 }
 
 /// A rule that judges packets one after another.
@@ -66,6 +70,8 @@ pub struct FaultCounts {
     pub duplicated: u64,
     /// Packets with a bit inverted.
     pub corrupted: u64,
+    /// Packets that got a congestion mark.
+    pub marked: u64,
 }
 
 impl FaultCounts {
@@ -77,6 +83,7 @@ impl FaultCounts {
             Verdict::Delay(_) => self.delayed += 1,
             Verdict::Duplicate => self.duplicated += 1,
             Verdict::FlipBit(_) => self.corrupted += 1,
+            Verdict::Mark => self.marked += 1,
         }
     }
 
@@ -88,6 +95,7 @@ impl FaultCounts {
             delayed: self.delayed + other.delayed,
             duplicated: self.duplicated + other.duplicated,
             corrupted: self.corrupted + other.corrupted,
+            marked: self.marked + other.marked,
         }
     }
 }
@@ -187,6 +195,7 @@ impl Entry {
         match verdict {
             Verdict::Delay(extra) => survivor.extra += extra,
             Verdict::FlipBit(bit) => survivor.packet = flip_bit(&survivor.packet, bit),
+            Verdict::Mark => survivor.packet = marking::mark(&survivor.packet),
             Verdict::Pass | Verdict::Drop | Verdict::Duplicate => {}
         }
         verdict

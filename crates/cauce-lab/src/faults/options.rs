@@ -1,6 +1,6 @@
 //! The usual faults as plain data: what command lines, scenarios and random worlds write down.
 
-use super::{Corruption, Duplication, Faults, GilbertElliott, Jitter, Loss, Reorder};
+use super::{Corruption, Duplication, Faults, GilbertElliott, Jitter, Loss, Marking, Reorder};
 use crate::rng::Probability;
 use cauce_core::time::Duration;
 
@@ -24,6 +24,8 @@ pub struct FaultOptions {
     pub duplication: Probability,
     /// A bit inverted in each packet.
     pub corruption: Probability,
+    /// A congestion mark on each packet that is ECN-capable.
+    pub marking: Probability,
     /// Each packet held back for [`FaultOptions::reorder_delay`].
     pub reorder: Probability,
     /// How long packets are held back.
@@ -49,6 +51,9 @@ impl FaultOptions {
         if !self.corruption.is_never() {
             faults.push(Box::new(Corruption::new(self.corruption)));
         }
+        if !self.marking.is_never() {
+            faults.push(Box::new(Marking::new(self.marking)));
+        }
         if !self.reorder.is_never() {
             faults.push(Box::new(Reorder::new(self.reorder, self.reorder_delay)));
         }
@@ -71,6 +76,7 @@ mod tests {
             burst_loss: Some((half, half)),
             duplication: half,
             corruption: half,
+            marking: half,
             reorder: half,
             reorder_delay: Duration::from_millis(1),
             jitter: Duration::from_millis(1),
@@ -80,6 +86,9 @@ mod tests {
         all.install(&mut faults);
         FaultOptions::default().install(&mut faults);
         let names: Vec<_> = faults.counts().map(|(name, _)| name).collect();
-        assert_eq!(names, ["loss", "gilbert-elliott", "duplication", "corruption", "reorder", "jitter"]);
+        assert_eq!(
+            names,
+            ["loss", "gilbert-elliott", "duplication", "corruption", "marking", "reorder", "jitter"]
+        );
     }
 }

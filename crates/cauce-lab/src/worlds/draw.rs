@@ -39,6 +39,8 @@ const SYSCTLS: &[(&str, &[&str])] = &[
     ("net.ipv4.tcp_syncookies", &["0"]),
     ("net.ipv4.tcp_shrink_window", &["1"]),
     ("net.ipv4.tcp_retrans_collapse", &["0"]),
+    ("net.ipv4.tcp_ecn", &["0", "1", "3", "4"]),
+    ("net.ipv4.tcp_ecn_option", &["0", "1", "3"]),
 ];
 
 impl WorldPlan {
@@ -141,6 +143,7 @@ fn draw_faults(rng: &mut LabRng) -> FaultOptions {
     };
     let (loss, duplication, corruption, reorder) =
         (share(2, 20.0), share(4, 15.0), share(4, 10.0), share(3, 30.0));
+    let marking = share(2, 100.0);
     let burst_loss = one_in(rng, 6)
         .then(|| (Probability::percent(1.0), Probability::new(1.0 / rng.between(2, 12) as f64)));
     FaultOptions {
@@ -148,6 +151,7 @@ fn draw_faults(rng: &mut LabRng) -> FaultOptions {
         burst_loss,
         duplication,
         corruption,
+        marking,
         reorder,
         reorder_delay: magnitude(rng, 50_000, 1_000_000_000),
         jitter: if one_in(rng, 3) { magnitude(rng, 10_000, 100_000_000) } else { Duration::ZERO },
@@ -163,6 +167,10 @@ fn draw_sysctls(rng: &mut LabRng) -> Vec<(&'static str, &'static str)> {
         {
             chosen.push((*name, *value));
         }
+    }
+    if one_in(rng, 3) {
+        // Data in SYNs, sent and taken without cookies.
+        chosen.push(("net.ipv4.tcp_fastopen", "0x607"));
     }
     chosen
 }

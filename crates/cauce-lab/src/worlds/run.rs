@@ -190,13 +190,13 @@ impl Run {
         let connection = &mut self.connections[index];
         let host = connection.host(end);
         let simultaneous = matches!(connection.plan.opening, Opening::Simultaneous(_));
-        let user = &mut connection.users[end as usize];
+        let (user, mut streams) = connection.end(end);
         let opened = self.pair.with(host, |stack, now| {
             let id = stack.open(family)?;
             if simultaneous {
                 stack.socket(id).bind(local)?;
             }
-            match stack.socket(id).connect(now, remote) {
+            match user.open(stack, now, id, remote, &mut streams) {
                 Ok(()) | Err(Errno::EINPROGRESS) => {}
                 Err(errno) => return Err(errno),
             }

@@ -13,6 +13,7 @@ use cauce_core::socket::readiness::Readiness;
 use cauce_core::socket::{Shutdown, SocketId};
 use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
+use std::net::SocketAddr;
 
 /// How far a user has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,6 +53,8 @@ pub(super) struct Streams<'a> {
 
 /// A user rests so often at most, so that patience with a world need not be long.
 const MOST_RESTS: u32 = 20;
+/// Bits of tcp_fastopen: SYNs carry data, to peers that are not known too.
+const WITHOUT_COOKIE: i32 = 5;
 const WRITING: usize = 0;
 const READING: usize = 1;
 
@@ -72,6 +75,26 @@ impl User {
             rests_left: MOST_RESTS,
             rng,
         }
+    }
+
+    /// Connects; with the first bytes in the SYN where the setting sends them there without a cookie.
+    pub(super) fn open(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        id: SocketId,
+        remote: SocketAddr,
+        streams: &mut Streams<'_>,
+    ) -> Result<(), Errno> {
+        let fast = stack.sysctl().tcp_fastopen & WITHOUT_COOKIE == WITHOUT_COOKIE;
+        if !fast || self.plan.bytes == 0 {
+            return stack.socket(id).connect(now, remote);
+        }
+        let mut buffer = vec![0; self.plan.write_size.min(self.plan.bytes) as usize];
+        streams.sending.next_bytes(&mut buffer);
+        let taken = stack.socket(id).connect_with_data(now, remote, &buffer)?;
+        // No more than was offered.
+        streams.sending.accepted(taken, buffer.len()).map_err(|_| Errno::EINVAL)
     }
 
     /// Takes over a socket that connects or was accepted.
@@ -140,7 +163,8 @@ impl User {
         streams: &mut Streams<'_>,
     ) -> bool {
         let mut socket = stack.socket(id);
-        let ready = socket.readiness();
+        // What the SYN carries may fill the send buffer.
+        let ready = socket.poll_readiness();
         if ready.intersects(Readiness::ERR | Readiness::HUP) {
             let error = socket.take_error().unwrap_or(Errno::ECONNABORTED);
             let _ = socket.close(now);

@@ -33,7 +33,7 @@ impl Layout {
 ///
 /// Fields of mechanisms that the engine does not have yet are 0, as on a connection that never used them.
 pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
-    let layout = Layout::default()
+    Layout::default()
         .byte(info.state as u8)
         .byte(info.ca_state as u8)
         .byte(info.retransmits)
@@ -41,7 +41,7 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .byte(info.backoff)
         .byte(info.options)
         .byte(info.snd_wscale & 15 | info.rcv_wscale << 4)
-        .byte(u8::from(info.delivery_rate_app_limited))
+        .byte(u8::from(info.delivery_rate_app_limited) | info.fastopen_client_fail << 1)
         .word(info.rto)
         .word(info.ato)
         .word(info.snd_mss)
@@ -81,7 +81,7 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .long(info.rwnd_limited)
         .long(info.sndbuf_limited)
         .word(info.delivered)
-        .word(0)
+        .word(info.delivered_ce)
         .long(info.bytes_sent)
         .long(info.bytes_retrans)
         .word(info.dsack_dups)
@@ -92,9 +92,17 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .word(info.rehash)
         .half(info.total_rto)
         .half(info.total_rto_recoveries)
-        .word(info.total_rto_time);
-    // Seven counts of Accurate ECN, and its two modes.
-    (0..7).fold(layout, |layout, _| layout.word(0)).half(0).half(0).0
+        .word(info.total_rto_time)
+        .word(info.received_ce)
+        .word(info.delivered_e1_bytes)
+        .word(info.delivered_e0_bytes)
+        .word(info.delivered_ce_bytes)
+        .word(info.received_e1_bytes)
+        .word(info.received_e0_bytes)
+        .word(info.received_ce_bytes)
+        .half(info.accecn_fail_mode)
+        .half(info.accecn_opt_seen)
+        .0
 }
 
 /// `union tcp_cc_info`: the member of the algorithm.

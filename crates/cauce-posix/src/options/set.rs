@@ -8,6 +8,7 @@ use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::SocketOption;
 use cauce_core::socket::{Family, SocketId};
 use cauce_core::stack::{LOOPBACK, Stack};
+use cauce_core::sysctl::FastOpenKeys;
 use cauce_core::time::{Duration, Instant};
 
 impl Process {
@@ -235,6 +236,9 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, libc::TCP_THIN_DUPACK) => SocketOption::ThinDupAck(value),
         (libc::SOL_TCP, libc::TCP_TIMESTAMP) => SocketOption::TimestampClock,
         (libc::SOL_TCP, numbers::TCP_SAVE_SYN) => SocketOption::SaveSyn(value),
+        (libc::SOL_TCP, libc::TCP_FASTOPEN) => SocketOption::FastOpen(value),
+        (libc::SOL_TCP, numbers::TCP_FASTOPEN_CONNECT) => SocketOption::FastOpenConnect(value),
+        (libc::SOL_TCP, numbers::TCP_FASTOPEN_NO_COOKIE) => SocketOption::FastOpenNoCookie(value),
         (libc::SOL_TCP, numbers::TCP_INQ) => SocketOption::Inq(value),
         (libc::SOL_TCP, numbers::TCP_RTO_MAX_MS) => SocketOption::RtoMax(value),
         (libc::SOL_TCP, numbers::TCP_NOTSENT_LOWAT) => SocketOption::NotSentLowat(value as u32),
@@ -263,7 +267,7 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
     })
 }
 
-/// Structures: linger, the two time-outs, and a pacing rate of 64 bits.
+/// Structures: linger, the two time-outs, keys of Fast Open, and a pacing rate of 64 bits.
 fn structure(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption, Errno>> {
     let word = |at: usize| Some(i32::from_ne_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(i64::from_ne_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
@@ -287,6 +291,9 @@ fn structure(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption,
             (Some(_), Some(_)) => Err(Errno::EDOM),
             _ => Err(Errno::EINVAL),
         }),
+        (libc::SOL_TCP, numbers::TCP_FASTOPEN_KEY) => {
+            Some(FastOpenKeys::from_bytes(bytes).map(SocketOption::FastOpenKey).ok_or(Errno::EINVAL))
+        }
         (libc::SOL_SOCKET, numbers::SO_MAX_PACING_RATE) => {
             Some(Ok(SocketOption::MaxPacingRate(long(0)? as u64)))
         }

@@ -1,11 +1,12 @@
 //! Linux's tools over a stack: each takes its own arguments and returns what it would print.
 //!
-//! [`ss`], [`netstat`] and [`nstat`] only read; [`sysctl`] and [`ip`] also change. They print what the tools of
+//! [`ss`], [`netstat`] and [`nstat`] only read; [`sysctl`] and [`ip`] also change, and [`netsh`] is Windows'. They print what the tools of
 //! procps, iproute2 and net-tools print, as far as the stack has it; names of hosts and services are never looked
 //! up. What a tool of Linux can do and this stack cannot is told as a [`Problem`], beside the exit status that a
 //! shell sees.
 
 pub mod ip;
+pub mod netsh;
 pub mod netstat;
 pub mod nstat;
 pub mod ss;

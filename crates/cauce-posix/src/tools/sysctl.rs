@@ -1,9 +1,10 @@
 //! `sysctl`: reads and writes the settings by name, as procps' tool does (Q-33 to Q-35).
 //!
-//! Names have dots or slashes and are whole: `tcp_sack` alone names nothing, as under `/proc/sys`. Each word is
-//! done in turn; a wrong one makes the status 1 and does not keep the others from being done.
+//! Names have dots or slashes and are whole: `tcp_sack` alone names nothing, as under `/proc/sys`. Windows' names
+//! (`KeepAliveTime`, with the registry's path or without, and netsh's `congestionprovider`) are known beside them.
+//! Each word is done in turn; a wrong one makes the status 1 and does not keep the others from being done.
 
-use cauce_core::sysctl::{self, SysctlError, Sysctls};
+use cauce_core::sysctl::{self, SysctlEntry, SysctlError, Sysctls};
 
 use super::{Output, Problem};
 
@@ -161,6 +162,9 @@ impl Job<'_> {
 
     fn write(&mut self, word: &str, value: &str, forgiving: bool) {
         let Some(name) = self.known(word, self.options.ignore || forgiving) else { return };
+        if let Some(warning) = sysctl::windows::warning(self.sysctls, name, value) {
+            self.output.stderr.push_str(&format!("sysctl: {warning}\n"));
+        }
         let written = match value {
             "" => Err(SysctlError::Malformed { name, text: String::new(), wanted: "a value" }),
             _ if self.options.dry => self.sysctls.clone().set(name, value),
@@ -184,7 +188,8 @@ impl Job<'_> {
     /// The full name of a setting; says that there is none unless that is to be passed over.
     fn known(&mut self, word: &str, ignore: bool) -> Option<&'static str> {
         let name = dotted(word);
-        let entry = sysctl::find(&name).filter(|entry| entry.name == name);
+        let whole = |entry: &&SysctlEntry| entry.name == name || entry.is_windows_name();
+        let entry = sysctl::find(&name).filter(whole);
         if entry.is_none() && !ignore {
             self.output.problems.push(Problem::Unsupported(format!("the setting `{name}`")));
             let path = name.replace('.', "/");
@@ -290,6 +295,21 @@ mod tests {
         {
             assert_eq!(run_on(&mut sysctls, wrong).status, 1, "{wrong:?}");
         }
+    }
+
+    /// Q-09, Q-60: Windows' names and units.
+    #[test]
+    fn windows_names_are_known() {
+        let mut sysctls = Sysctls::default();
+        let path = r"HKLM\SYSTEM\CurrentControlSet\Services\Tcpip\Parameters\KeepAliveInterval";
+        let output = run_on(&mut sysctls, &["KeepAliveTime=120000", &format!("{path}=30"), path]);
+        assert_eq!(output.stdout, format!("KeepAliveTime = 120000\n{path} = 30\n{path} = 1000\n"));
+        assert!(output.stderr.contains("30 milliseconds are rounded up to 1 s"), "{}", output.stderr);
+        assert_eq!((output.status, sysctls.tcp_keepalive_time, sysctls.tcp_keepalive_intvl), (0, 120, 1));
+        let output = run_on(&mut sysctls, &["congestionprovider=none", "congestionprovider=fast"]);
+        assert_eq!((output.status, sysctls.tcp_congestion_control.as_str()), (1, "reno"));
+        let [Problem::Refused(why)] = output.problems.as_slice() else { panic!("{:?}", output.problems) };
+        assert_eq!(why, "congestionprovider: `fast` is not a provider: ctcp or none");
     }
 
     /// Q-33, Q-34: the file of the recipe against TIME-WAIT, with its comments and blanks, is taken whole.

@@ -25,6 +25,7 @@ impl Congestion {
         window.prr = Prr::default();
         let ssthresh = self.algorithm.ssthresh(window, view);
         window.set_ssthresh(ssthresh);
+        window.cwr_owed = true;
     }
 
     /// Ends the reduction on leaving CWR or Recovery: cwnd becomes ssthresh, unless it was undone.
@@ -56,6 +57,7 @@ impl Congestion {
             self.algorithm.cwnd_event(window, view, CwndEvent::Loss);
         }
         let window = &mut self.window;
+        window.cwr_owed = true;
         window.set_cwnd(view.in_flight().saturating_add(1));
         window.cwnd_cnt = 0;
         window.stamp(view);
@@ -80,6 +82,7 @@ impl Congestion {
             window.set_cwnd(window.cwnd.max(cwnd));
             if window.prior_ssthresh > window.ssthresh {
                 window.ssthresh = window.prior_ssthresh;
+                window.cwr_owed = false;
                 restored = true;
             }
         }

@@ -1,6 +1,7 @@
 //! The windows that are offered.
 
 use super::*;
+use crate::sysctl::Profile;
 
 /// P-066: a full buffer of 20 kB that is read 1448 at a time gives updates at 1448, 2896, 5792, 11584.
 #[test]
@@ -73,6 +74,7 @@ fn s03_largest_window_by_adv_win_scale() {
             tcp_app_win: 0,
             tcp_rmem: [4096, 87_380, 4_194_304],
             tcp_moderate_rcvbuf: 0,
+            cauce_profile: Profile::Manpage,
             ..Sysctls::default()
         };
         let request = WindowRequest {
@@ -82,7 +84,6 @@ fn s03_largest_window_by_adv_win_scale() {
             mss: MSS as u16,
             scaling: true,
             initrwnd: 0,
-            adv_win_scale: true,
         };
         let initial = initial_window(&request, &sysctl);
         let mut rig = Rig::with(sysctl, |config| {

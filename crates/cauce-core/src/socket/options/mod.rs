@@ -8,11 +8,12 @@ pub(crate) mod read;
 
 use crate::batch::TrafficClass;
 use crate::frame::DeviceId;
+use crate::listen::fast_open::enabled;
 use crate::socket::Family;
 use crate::socket::errno::Errno;
 use crate::socket::timestamping::Timestamping;
 use crate::stack::route::RouteQuery;
-use crate::sysctl::Sysctls;
+use crate::sysctl::{FastOpenKeys, Sysctls};
 use crate::time::Duration;
 use alloc::vec::Vec;
 
@@ -140,6 +141,15 @@ pub enum SocketOption {
     ReceiveTimestampNanos(bool),
     /// SO_PEEK_OFF: where the next peek begins, -1 for always at the front.
     PeekOffset(i32),
+    /// TCP_FASTOPEN: how many connections may wait for the end of their handshake after their SYN has brought data;
+    /// 0 takes no data (O-15). Capped by `core.somaxconn`.
+    FastOpen(i32),
+    /// TCP_FASTOPEN_CONNECT, 0 or 1: connect() to a peer whose cookie is known waits for the first write (O-16).
+    FastOpenConnect(i32),
+    /// TCP_FASTOPEN_NO_COOKIE, 0 or 1: Fast Open without cookies, on either side (O-19).
+    FastOpenNoCookie(i32),
+    /// TCP_FASTOPEN_KEY: the keys of this listener's cookies, instead of the system's (O-19).
+    FastOpenKey(FastOpenKeys),
     /// TCP_TIMESTAMP: only repair mode, which there is not, may set it (O-23).
     TimestampClock,
 }
@@ -184,7 +194,7 @@ pub struct SocketOptions {
 
 macro_rules! rare_flags {
     ($($name:ident = $bit:expr;)*) => {
-        $(pub(crate) const $name: u8 = 1 << $bit;)*
+        $(pub(crate) const $name: u16 = 1 << $bit;)*
     };
 }
 
@@ -192,13 +202,14 @@ macro_rules! rare_flags {
 pub(crate) mod rare_flag {
     rare_flags! {
         ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4; DONTROUTE = 5; ADDRESS_ONLY = 6;
+        FASTOPEN_CONNECT = 7; FASTOPEN_NO_COOKIE = 8;
     }
 }
 
 /// Options that few sockets set, kept apart so that the others stay small.
 #[derive(Clone, Debug)]
 pub(crate) struct RareOptions {
-    pub(crate) flags: u8,
+    pub(crate) flags: u16,
     pub(crate) save_syn: u8,
     pub(crate) min_ttl: u8,
     pub(crate) priority: i32,
@@ -213,6 +224,10 @@ pub(crate) struct RareOptions {
     pub(crate) recv_timeout: Duration,
     pub(crate) send_timeout: Duration,
     pub(crate) notsent_lowat: Option<u32>,
+    /// TCP_FASTOPEN.
+    pub(crate) fast_open: u32,
+    /// TCP_FASTOPEN_KEY; without keys the system's are used.
+    pub(crate) fast_open_keys: FastOpenKeys,
     pub(crate) v6: V6Options,
     /// IP_LOCAL_PORT_RANGE: lowest and highest.
     pub(crate) ports: (u16, u16),
@@ -251,6 +266,8 @@ impl Default for RareOptions {
             v6: V6Options { traffic_class: 0, hops: -1, mtu_discover: 1, recv_err: false, min_hops: 0 },
             ports: (0, 0),
             kept: Vec::new(),
+            fast_open: 0,
+            fast_open_keys: FastOpenKeys::default(),
         }
     }
 }
@@ -303,12 +320,12 @@ impl SocketOptions {
         self.rare.get_or_insert_with(Default::default)
     }
 
-    fn put_rare(&mut self, flag: u8, on: bool) {
+    fn put_rare(&mut self, flag: u16, on: bool) {
         let flags = &mut self.rare_mut().flags;
         if on { *flags |= flag } else { *flags &= !flag }
     }
 
-    pub(crate) fn has_rare(&self, flag: u8) -> bool {
+    pub(crate) fn has_rare(&self, flag: u16) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.flags & flag != 0)
     }
 
@@ -436,6 +453,20 @@ impl SocketOptions {
             ReceiveTimestamp(on) => self.set_receive_stamp(on, false),
             ReceiveTimestampNanos(on) => self.set_receive_stamp(on, true),
             PeekOffset(offset) => self.rare_mut().peek_offset = offset,
+            FastOpen(most) => {
+                let most = in_range(most as u32, 0, i32::MAX as u32)?;
+                let limit = sysctl.core_somaxconn;
+                self.rare_mut().fast_open = most.min(limit);
+            }
+            FastOpenConnect(value) => {
+                let on = switch(value)?;
+                if sysctl.tcp_fastopen & enabled::CLIENT == 0 {
+                    return Err(Errno::EOPNOTSUPP);
+                }
+                self.put_rare(rare_flag::FASTOPEN_CONNECT, on);
+            }
+            FastOpenNoCookie(value) => self.put_rare(rare_flag::FASTOPEN_NO_COOKIE, switch(value)?),
+            FastOpenKey(ref keys) => self.rare_mut().fast_open_keys = keys.clone(),
             TimestampClock => return Err(Errno::EPERM),
         }
         Ok(())
@@ -453,6 +484,7 @@ impl SocketOptions {
         let mut child = SocketOptions { defer_accept: 0, ..self.clone() };
         if let Some(rare) = &mut child.rare {
             rare.priority = 0;
+            rare.fast_open = 0;
         }
         child
     }
@@ -513,6 +545,16 @@ impl SocketOptions {
     /// TCP_SAVE_SYN.
     pub(crate) fn saves_syn(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| rare.save_syn != 0)
+    }
+
+    /// TCP_FASTOPEN: most connections that wait for the end of their handshake.
+    pub(crate) fn fast_open_limit(&self) -> u32 {
+        self.rare.as_ref().map_or(0, |rare| rare.fast_open)
+    }
+
+    /// TCP_FASTOPEN_KEY, if it was set.
+    pub(crate) fn fast_open_keys(&self) -> Option<&FastOpenKeys> {
+        self.rare.as_ref().map(|rare| &rare.fast_open_keys).filter(|keys| keys.primary().is_some())
     }
 
     /// Which routes the socket takes: SO_BINDTODEVICE and SO_DONTROUTE.

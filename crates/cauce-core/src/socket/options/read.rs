@@ -96,6 +96,10 @@ names! {
     ReceiveTimestamp "SO_TIMESTAMP.";
     ReceiveTimestampNanos "SO_TIMESTAMPNS.";
     PeekOffset "SO_PEEK_OFF.";
+    FastOpen "TCP_FASTOPEN: most connections that wait for the end of their handshake.";
+    FastOpenConnect "TCP_FASTOPEN_CONNECT.";
+    FastOpenNoCookie "TCP_FASTOPEN_NO_COOKIE.";
+    FastOpenKey "TCP_FASTOPEN_KEY: the listener's own keys; nothing when it uses the system's.";
     Congestion "TCP_CONGESTION: the algorithm's name.";
 }
 
@@ -221,6 +225,10 @@ impl SocketOptions {
             }
             N::ReceiveTimestampNanos => switch(self.has_rare(rare_flag::STAMP_NANOS)),
             N::PeekOffset => OptionValue::Int(rare.peek_offset),
+            N::FastOpen => int(rare.fast_open),
+            N::FastOpenConnect => switch(self.has_rare(rare_flag::FASTOPEN_CONNECT)),
+            N::FastOpenNoCookie => switch(self.has_rare(rare_flag::FASTOPEN_NO_COOKIE)),
+            N::FastOpenKey => OptionValue::Bytes(rare.fast_open_keys.to_bytes()),
             N::Error | N::SavedSyn | N::BindToDevice | N::Congestion => return Err(Errno::ENOPROTOOPT),
         })
     }

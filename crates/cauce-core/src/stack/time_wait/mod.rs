@@ -144,9 +144,9 @@ pub struct TimeWaits {
 }
 
 impl TimeWaits {
-    /// How long TIME-WAIT lasts: `tcp_timewait_len` (P-071).
+    /// How long TIME-WAIT lasts: `tcp_timewait_len` (P-071), or less.
     pub fn length(sysctl: &Sysctls) -> Duration {
-        Duration::from_secs(u64::from(sysctl.tcp_timewait_len))
+        sysctl.timewait_len()
     }
 
     /// Adds a record, unless there are `tcp_max_tw_buckets` already (S-29): then the connection ends at once

@@ -81,7 +81,7 @@ pub fn run(stack: &mut Stack, arguments: &[&str]) -> Output {
     } else if is_short(object, "link", 1) {
         link::run(stack, words)
     } else if is_short(object, "tcp_metrics", 3) || is_short(object, "tcpmetrics", 3) {
-        tcp_metrics(words)
+        tcp_metrics(stack, words)
     } else if OTHERS.iter().any(|other| is_short(object, other, 2)) {
         Output::unsupported(format!("ip {object}"))
     } else {
@@ -110,12 +110,15 @@ fn is_short(word: &str, whole: &str, least: usize) -> bool {
     word.len() >= least && whole.starts_with(word)
 }
 
-/// The stack keeps no metrics of destinations beyond their routes: there is nothing to show and nothing to forget.
-fn tcp_metrics(words: &[&str]) -> Output {
+/// What is remembered of destinations, cookies of Fast Open among it, can be forgotten as a whole.
+fn tcp_metrics(stack: &mut Stack, words: &[&str]) -> Output {
     match words {
         [] => Output::default(),
         [command, ..] if is_short(command, "show", 1) || is_short(command, "list", 1) => Output::default(),
-        [command, ..] if is_short(command, "flush", 1) => Output::default(),
+        [command, ..] if is_short(command, "flush", 1) => {
+            stack.destinations_mut().clear();
+            Output::default()
+        }
         [command, address] if is_short(command, "delete", 1) => match address.parse::<IpAddr>() {
             Ok(_) => no_process(),
             Err(_) => wrong_address(address),

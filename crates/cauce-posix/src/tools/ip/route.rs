@@ -204,6 +204,7 @@ fn metric(name: &str, words: &mut Words<'_, '_>, metrics: &mut RouteMetrics) -> 
         "initcwnd" => metrics.initcwnd = words.number(name, u32::from(u16::MAX))? as u16,
         "initrwnd" => metrics.initrwnd = words.number(name, u32::from(u16::MAX))? as u16,
         "rto_min" => metrics.rto_min_us = words.span(name)?,
+        "features" if words.skip(&["ecn"]) => metrics.ecn = true,
         other => return Err(Box::new(Output::unsupported(format!("ip route … {other}")))),
     }
     Ok(())
@@ -303,6 +304,9 @@ fn describe_metrics(metrics: &RouteMetrics, text: &mut String) {
         if value != 0 {
             let _ = write!(text, "{name} {value} ");
         }
+    }
+    if metrics.ecn {
+        text.push_str("features ecn ");
     }
     if metrics.rto_min_us != 0 {
         let _ = write!(text, "rto_min lock {}ms ", metrics.rto_min_us / 1000);

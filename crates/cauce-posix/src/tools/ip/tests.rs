@@ -21,17 +21,18 @@ fn ask(stack: &mut Stack, line: &str) -> Output {
 fn routes_change_as_with_the_real_one() {
     let mut stack = stack();
     let change = "route change 192.0.2.0/24 via 192.168.0.2 dev tun0 mtu lock 1400 advmss 1200 initcwnd 3 \
-                  rto_min 30ms initrwnd 4";
+                  features ecn rto_min 30ms initrwnd 4";
     assert_eq!(ask(&mut stack, change), Output::default());
     assert_eq!(
         ask(&mut stack, "route show").stdout,
-        "192.0.2.0/24 via 192.168.0.2 dev tun0 mtu lock 1400 advmss 1200 initcwnd 3 rto_min lock 30ms initrwnd 4 \n\
+        "192.0.2.0/24 via 192.168.0.2 dev tun0 mtu lock 1400 advmss 1200 initcwnd 3 features ecn \
+         rto_min lock 30ms initrwnd 4 \n\
          192.168.0.0/16 dev tun0 proto kernel scope link src 192.168.0.1 \n"
     );
     assert_eq!(
         ask(&mut stack, "route get 192.0.2.1").stdout,
         "192.0.2.1 via 192.168.0.2 dev tun0 src 192.168.0.1 uid 0 \n    cache mtu lock 1400 advmss 1200 initcwnd 3 \
-         rto_min lock 30ms initrwnd 4 \n"
+         features ecn rto_min lock 30ms initrwnd 4 \n"
     );
     let local = "local 192.168.0.1 dev lo src 192.168.0.1 uid 0 \n    cache <local> \n";
     assert_eq!(ask(&mut stack, "route get 192.168.0.1").stdout, local);
@@ -73,9 +74,15 @@ fn routes_change_as_with_the_real_one() {
 #[test]
 fn what_the_engine_would_ignore_is_refused() {
     let mut stack = stack();
-    for what in
-        ["quickack 1", "window 5000", "hoplimit 7", "congctl reno", "features ecn", "rtt 10", "table 7"]
-    {
+    for what in [
+        "quickack 1",
+        "window 5000",
+        "hoplimit 7",
+        "congctl reno",
+        "features tcp_usec_ts",
+        "rtt 10",
+        "table 7",
+    ] {
         let output = ask(&mut stack, &format!("route change 192.0.2.0/24 via 192.168.0.2 {what}"));
         assert!(matches!(output.problems[..], [Problem::Unsupported(_)]), "{what}");
         assert_ne!(output.status, 0);

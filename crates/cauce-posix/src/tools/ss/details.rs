@@ -64,16 +64,16 @@ pub(super) fn memory(memory: &MemoryUse) -> String {
     format!(" skmem:(r{receive},rb{receive_limit},t0,tb{send_limit},f0,w{send},o0,bl0,d0)")
 }
 
-/// TCP_INFO in the words of `ss`, what is 0 left out.
-pub(super) fn info(state: State, details: &Details) -> String {
+/// TCP_INFO in the words of `ss`, what is 0 left out; what the SYNs agreed on only where `-o` asks for it.
+pub(super) fn info(state: State, details: &Details, agreed: bool) -> String {
     let info = &details.info;
     let mut text = String::new();
     let mut put = |part: String| {
         text.push(' ');
         text.push_str(&part);
     };
-    for (bit, name) in [(1, "ts"), (2, "sack")] {
-        if info.options & bit != 0 {
+    for (bit, name) in [(1, "ts"), (2, "sack"), (8, "ecn"), (16, "ecnseen")] {
+        if agreed && info.options & bit != 0 {
             put(name.to_owned());
         }
     }
@@ -159,6 +159,7 @@ fn rates(put: &mut dyn FnMut(String), state: State, details: &Details) {
         put(format!("delivery_rate {}bps", bits(info.delivery_rate)));
     }
     count(put, "delivered", u64::from(info.delivered));
+    count(put, "delivered_ce", u64::from(info.delivered_ce));
     if details.app_limited {
         put("app_limited".to_owned());
     }

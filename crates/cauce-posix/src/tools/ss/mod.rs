@@ -217,7 +217,7 @@ fn row(listed: &Listed, now: Instant, options: Options) -> Row {
             below.push_str(&details::memory(&known.memory));
         }
         if options.info {
-            below.push_str(&details::info(listed.state, known));
+            below.push_str(&details::info(listed.state, known, options.timers));
         }
     }
     Row {
