@@ -109,7 +109,7 @@ async fn what_tcp7_adds_is_bounded_as_there() -> io::Result<()> {
     Ok(())
 }
 
-/// What a listener is given its streams have.
+/// What a listener is given its streams have (A-48: and its address).
 #[tokio::test]
 async fn streams_inherit_from_their_listener() -> io::Result<()> {
     let (left, right) = cauce::pair();
@@ -169,6 +169,7 @@ async fn options_of_a_stream_read_back() -> io::Result<()> {
     Ok(())
 }
 
+///
 #[tokio::test]
 async fn binding_fails_as_the_kernel_fails() -> io::Result<()> {
     let (net, _peer) = cauce::pair();
@@ -203,7 +204,7 @@ async fn a_listener_has_an_address_and_a_port() -> io::Result<()> {
     Ok(())
 }
 
-/// Two listeners with SO_REUSEPORT share a port; a third without is refused.
+/// O-37: two listeners with SO_REUSEPORT share a port; a third without is refused.
 #[tokio::test]
 async fn listeners_share_a_port_if_all_want_to() -> io::Result<()> {
     let (left, right) = cauce::pair();
@@ -230,6 +231,7 @@ async fn listeners_share_a_port_if_all_want_to() -> io::Result<()> {
     Ok(())
 }
 
+/// addresses are known once there is a connection, and errors have their numbers.
 #[tokio::test]
 async fn connecting_says_why_it_fails() -> io::Result<()> {
     let (left, right) = cauce::pair();
@@ -271,6 +273,7 @@ async fn after_the_end_every_call_says_that_the_network_is_down() -> io::Result<
     Ok(())
 }
 
+///
 #[tokio::test]
 async fn a_stream_that_was_reset_has_no_peer() -> io::Result<()> {
     let (client, mut server) = cauce::stream_pair().await?;
