@@ -16,7 +16,7 @@ fn taken(two: &mut Two) -> Vec<Transmit> {
     core::iter::from_fn(|| batch.pop()).collect()
 }
 
-/// Small writes are collected while an earlier packet is still in its device, and leave when it has left.
+/// S-05: small writes are collected while an earlier packet is still in its device, and leave when it has left.
 #[test]
 fn small_writes_wait_for_the_device() {
     for autocorking in [1, 0] {
@@ -59,7 +59,7 @@ fn an_acknowledgement_ends_the_wait() {
     assert!(two.log.iter().any(|sent| sent.from == 0 && sent.len == 20));
 }
 
-/// tcp_limit_output_bytes bounds what a device holds of one connection; what comes back lets more go.
+/// S-74: tcp_limit_output_bytes bounds what a device holds of one connection; what comes back lets more go.
 #[test]
 fn a_device_holds_little_of_one_connection() {
     let mut held = Vec::new();

@@ -104,8 +104,8 @@ impl TcpSocket {
 
     /// Connects with the beginning of `data` in the SYN, if the peer is known to take it (Fast Open, RFC 7413), and
     /// sends the rest behind the handshake. The first connection to a peer only asks for the cookie that later ones
-    /// need. The peer may see the data of a SYN more than once, in several connections: it should be a request that does
-    /// no harm when it is repeated.
+    /// need. The peer may see the data of a SYN more than once, in several connections: it should be a request that
+    /// does no harm when it is repeated.
     ///
     /// # Errors
     /// As [`TcpStream::connect`], and `Unsupported` (`EOPNOTSUPP`) unless `tcp_fastopen` has the bit 0x1.

@@ -25,7 +25,7 @@ pub fn answer(stack: &mut Stack, now: Instant, request: &Request) -> Reply {
         "netsh" if request.json => Output::unsupported("--json of netsh"),
         "netsh" => tools::netsh::run(stack.sysctl_mut(), &arguments),
         "ip" if request.json => Output::unsupported("--json of ip"),
-        "ip" => tools::ip::run(stack, &arguments),
+        "ip" => tools::ip::run(stack, now, &arguments),
         other => Output::unsupported(other),
     };
     reply(output)

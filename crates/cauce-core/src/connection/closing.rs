@@ -91,6 +91,7 @@ impl Connection {
             self.stay_in_fin_wait_2(cx);
         }
         if self.state == State::Closed {
+            self.report_path(cx);
             self.destroy(None, cx);
         }
     }

@@ -19,6 +19,7 @@ impl Connection {
             rcv_wscale: self.negotiated.rcv_scale,
             timestamps: self.negotiated.timestamps,
             ts_recent: self.ts.taken().map(|(value, at)| TsRecent { value, at }),
+            rto: self.recovery.rto().as_duration(),
             ts_offset: self.ts.offset,
             tos: self.options.traffic_class(self.key.is_v4()),
             ttl: self.options.hop_limit(self.key.is_v4(), cx.sysctl),

@@ -15,6 +15,7 @@ pub mod negotiated;
 pub(crate) mod notices;
 pub mod opening;
 pub mod options;
+mod past;
 pub mod path;
 pub(crate) mod rare;
 pub mod state;
@@ -340,6 +341,7 @@ impl Connection {
     /// What the receiver needs to know of the path.
     pub(crate) fn path_times(&self, cx: &Context<'_>) -> PathTimes {
         PathTimes {
+            quickack: self.path.has(Path::QUICKACK),
             srtt_us: self.recovery.srtt_us(),
             rto_us: self.recovery.rto().as_micros(),
             rto_min_us: if self.path.rto_min_us != 0 {

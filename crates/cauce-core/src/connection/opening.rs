@@ -38,11 +38,22 @@ pub(crate) struct Setup {
     pub(crate) algorithm: Algorithm,
 }
 
+/// What an IPv4 packet of the greatest length carries.
+const LARGEST_MSS: u16 = 65_495;
+
 /// The MSS that a SYN announces: what the interface carries, less fixed headers (RFC 6691), or what the
 /// user or the route asks for.
-pub(crate) fn advertised_mss(path: &Path, options: &SocketOptions) -> u16 {
+///
+/// Over IPv4 it is `route.min_adv_mss` at least, unless user or route ask for less (S-63).
+pub(crate) fn advertised_mss(path: &Path, options: &SocketOptions, sysctl: &Sysctls) -> u16 {
     let fits = path.mtu.saturating_sub(path.network_header() + 20).max(1);
-    let fits = if path.advmss != 0 { fits.min(path.advmss) } else { fits };
+    let fits = match path.advmss {
+        0 if path.v4 => {
+            fits.max(u16::try_from(sysctl.route_min_adv_mss).unwrap_or(u16::MAX).min(LARGEST_MSS))
+        }
+        0 => fits,
+        asked => fits.min(asked),
+    };
     if options.max_segment != 0 { fits.min(options.max_segment) } else { fits }
 }
 
@@ -68,7 +79,7 @@ pub(crate) fn opening_window(
 impl Connection {
     /// CLOSED to SYN-SENT: the SYN is asked for.
     pub(crate) fn active(setup: Setup, cx: &mut Context<'_>) -> Connection {
-        let mss = advertised_mss(&setup.path, &setup.options);
+        let mss = advertised_mss(&setup.path, &setup.options, cx.sysctl);
         let scaling = cx.sysctl.tcp_window_scaling != 0;
         let window = opening_window(&setup.options, &setup.path, mss, scaling, cx.sysctl);
         let negotiated = Negotiated::offer(&setup.key, mss, window.scale, cx.sysctl);

@@ -19,8 +19,6 @@ pub struct Path {
     pub generation: u32,
     /// Packets are IPv4.
     pub v4: bool,
-    /// The path's MTU must not be lowered by ICMP (a locked route metric).
-    pub mtu_locked: bool,
     /// The MSS to announce at most; 0 for what the MTU gives.
     pub advmss: u16,
     /// The initial window in segments; 0 for the system's.
@@ -31,9 +29,21 @@ pub struct Path {
     pub rto_min_us: u32,
     /// The route asks for ECN whatever `tcp_ecn` says.
     pub ecn: bool,
+    /// What else the route says: [`Path::MTU_LOCKED`], [`Path::QUICKACK`].
+    pub hints: u8,
 }
 
 impl Path {
+    /// The path's MTU must not be lowered by ICMP (a locked route metric).
+    pub const MTU_LOCKED: u8 = 1;
+    /// Acknowledge at once, never delayed.
+    pub const QUICKACK: u8 = 2;
+
+    /// True when the route gives this hint.
+    pub fn has(&self, hint: u8) -> bool {
+        self.hints & hint != 0
+    }
+
     /// Bytes of the IP header.
     pub fn network_header(&self) -> u16 {
         if self.v4 { 20 } else { 40 }

@@ -31,7 +31,7 @@ impl Connection {
         } else if let Some((at, timer)) = self.recovery.deadline() {
             consider(at, kind_of(timer));
         }
-        for at in [self.recv.delayed_ack_deadline(), self.recv.held_ack_deadline()].into_iter().flatten() {
+        if let Some(at) = self.recv.delayed_ack_deadline() {
             consider(at, TimerKind::DelayedAck);
         }
         consider(self.timers.persist, TimerKind::Persist);
@@ -41,7 +41,11 @@ impl Connection {
             consider(at, TimerKind::Pacing);
         }
         consider(self.user_timeout_at(), TimerKind::UserTimeout);
-        next
+        // Held acknowledgements let another deadline that is near wake for them too (S-71).
+        match self.recv.held_ack_deadline() {
+            Some(at) if at < next.0 && self.recv.held_ack_latest() < next.0 => (at, TimerKind::DelayedAck),
+            _ => next,
+        }
     }
 
     /// When TCP_USER_TIMEOUT ends the connection: counted from the moment at which the oldest outstanding

@@ -7,6 +7,7 @@ use super::state::State;
 use super::urgent::UrgentByte;
 use super::{Connection, flag, pending};
 use crate::context::Context;
+use crate::counters::Counter;
 use crate::send::write_queue::WriteQueue;
 use crate::socket::errno::Errno;
 use crate::socket::options::rare_flag;
@@ -236,7 +237,13 @@ impl Connection {
         if self.recv.readable() == 0 {
             return self.nothing_to_read().map(|_| Bytes::new());
         }
-        let taken = self.recv.read_bytes(max, self.read_stop(), cx).unwrap_or_default();
+        let mut taken = self.recv.read_bytes(max, self.read_stop(), cx).unwrap_or_default();
+        if max < cx.sysctl.tcp_dma_copybreak as usize {
+            // A small piece would keep a whole frame from being reused (S-13).
+            taken = Bytes::copy_from_slice(&taken);
+        } else if !taken.is_empty() {
+            cx.count(Counter::TCPOffloadCopies);
+        }
         self.after_read(taken.len(), false, cx);
         Ok(taken)
     }

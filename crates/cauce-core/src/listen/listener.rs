@@ -5,10 +5,9 @@
 
 use super::accept_queue::AcceptQueue;
 use super::fast_open::PendingOpens;
-use crate::socket::Family;
 use crate::socket::options::SocketOptions;
+use crate::socket::{AlgorithmChoice, Family};
 use crate::stack::listeners::ListenAddr;
-use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
 
 /// A listening socket.
@@ -22,8 +21,8 @@ pub(crate) struct Listener {
     pub(crate) accept: AcceptQueue,
     /// Connections that their SYN has opened (Fast Open).
     pub(crate) opens: PendingOpens,
-    /// Congestion control that children inherit; `None` for the system's at that time (S-12).
-    pub(crate) algorithm: Option<AlgorithmName>,
+    /// Its congestion control, which children inherit if the user has chosen it.
+    pub(crate) algorithm: AlgorithmChoice,
     /// What a lost connection of this socket left behind, until SO_ERROR tells it.
     pub(crate) error: Option<crate::socket::errno::Errno>,
     /// When a SYN cookie was last sent, if ever: without one no ACK is taken for a cookie.

@@ -17,13 +17,15 @@ pub(super) struct HeldAcks {
     /// The cumulative acknowledgement that they repeat.
     nxt: u64,
     deadline: Instant,
+    /// Until then they may wait for another deadline, to share its wake-up.
+    latest: Instant,
     prompt: u8,
     count: u8,
 }
 
 impl Default for HeldAcks {
     fn default() -> Self {
-        HeldAcks { nxt: 0, deadline: Instant::NEVER, prompt: 0, count: 0 }
+        HeldAcks { nxt: 0, deadline: Instant::NEVER, latest: Instant::NEVER, prompt: 0, count: 0 }
     }
 }
 
@@ -47,7 +49,7 @@ impl Receiver {
             return AckDecision::None;
         }
         // In this order: looking at a scarce window ends the quick acknowledgements.
-        if self.two_segments_wait(cx) || self.policy.must_be_now() {
+        if self.two_segments_wait(cx) || self.policy.must_be_now() || path.quickack {
             return AckDecision::Now;
         }
         if self.has_gap() { self.hold(path, cx) } else { self.policy.delay(cx.now, path) }
@@ -92,6 +94,7 @@ impl Receiver {
         }
         if held.count == 0 {
             held.deadline = cx.now + Duration::from_nanos(delay);
+            held.latest = held.deadline + Duration::from_nanos(cx.sysctl.tcp_comp_sack_slack_ns);
         }
         held.count += 1;
         AckDecision::Delayed(held.deadline)
@@ -152,6 +155,11 @@ impl Receiver {
     /// When acknowledgements of out-of-order data that were held back must leave, as one.
     pub fn held_ack_deadline(&self) -> Option<Instant> {
         self.rare.as_ref().filter(|rare| !rare.held.is_idle()).map(|rare| rare.held.deadline)
+    }
+
+    /// When acknowledgements that are held must leave at the latest (`tcp_comp_sack_slack_ns`).
+    pub fn held_ack_latest(&self) -> Instant {
+        self.rare.as_ref().map_or(Instant::NEVER, |rare| rare.held.latest)
     }
 
     /// One of the two deadlines has passed. Returns true when an acknowledgement is to be sent.

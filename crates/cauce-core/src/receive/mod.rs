@@ -77,6 +77,8 @@ pub struct PathTimes {
     pub rto_us: u32,
     /// Its minimum (the route's, the socket's or `tcp_rto_min_us`) in microseconds.
     pub rto_min_us: u32,
+    /// The route asks for acknowledgements without delay.
+    pub quickack: bool,
 }
 
 /// The receiving half of a connection.

@@ -4,6 +4,7 @@ use super::*;
 use crate::counters::{Counter, Counters};
 use crate::drop_reason::DropReason;
 use crate::stack::memory::Memory;
+use crate::stack::metrics_cache::MetricsCache;
 use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Duration;
@@ -71,7 +72,7 @@ impl Rig {
             black_hole: &mut Default::default(),
         };
         let rx = Receiver::new(IRS, &config, &cx);
-        let path = PathTimes { srtt_us: 0, rto_us: 1_000_000, rto_min_us: 200_000 };
+        let path = PathTimes { srtt_us: 0, rto_us: 1_000_000, rto_min_us: 200_000, quickack: false };
         Rig { rx, now, sysctl, counters, memory, trace, rng, path }
     }
 

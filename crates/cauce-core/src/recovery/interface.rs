@@ -33,6 +33,8 @@ pub struct Settings {
     pub syn_linear_timeouts: u8,
     /// SACK does not tell what to send again: one hole is filled each round trip.
     pub one_hole: bool,
+    /// `tcp_fack`.
+    pub fack: bool,
     /// TCP_THIN_LINEAR_TIMEOUTS or `tcp_thin_linear_timeouts`.
     pub thin_linear_timeouts: bool,
 }
@@ -51,6 +53,7 @@ impl Default for Settings {
             frto: 2,
             syn_linear_timeouts: 4,
             one_hole: false,
+            fack: false,
             thin_linear_timeouts: false,
         }
     }
@@ -71,6 +74,7 @@ impl Settings {
             frto: sysctl.tcp_frto,
             syn_linear_timeouts: sysctl.tcp_syn_linear_timeouts,
             one_hole: sysctl.cauce_profile.fills_one_hole(),
+            fack: sysctl.tcp_fack != 0,
             thin_linear_timeouts: sysctl.tcp_thin_linear_timeouts != 0,
         }
     }

@@ -110,6 +110,18 @@ impl Recovery {
         }
     }
 
+    /// Takes over what earlier connections have learned: a degree of reordering, 0 for none, and a round trip. A
+    /// longer one than the handshake's, whose segments are small, makes the first time-out; the estimators stay.
+    pub fn recall(&mut self, reordering: u32, srtt_us: u32, settings: &Settings) {
+        if reordering != 0 {
+            self.base.reordering.metric = reordering;
+        }
+        if srtt_us > self.base.rtt.srtt_us() {
+            let spread = srtt_us.saturating_mul(2).max(settings.rto_min_us);
+            self.base.rto = Rto::from_estimate(srtt_us, spread, settings.rto_max_us);
+        }
+    }
+
     /// New data, SYN or FIN left: `start..end`, SYN and FIN counted one each, in segments of `mss` payload
     /// bytes. `start` is the end of what was sent before.
     pub fn on_sent(

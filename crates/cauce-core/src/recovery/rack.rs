@@ -162,6 +162,9 @@ impl<C: WindowControl> Pass<'_, C> {
     /// RFC 6675 IsLost without clocks: lost is what has at least the duplicate threshold of SACKed
     /// segments above it.
     pub(super) fn mark_by_dup_threshold(&mut self) {
+        if self.settings.fack && self.base.reordering.seen == 0 {
+            return self.mark_by_forward_ack();
+        }
         let sacked = self.fl.queue.counts.sacked_out;
         let Some(below) = sacked.checked_sub(self.base.reordering.metric) else { return };
         let mut passed = 0;
@@ -173,6 +176,33 @@ impl<C: WindowControl> Pass<'_, C> {
                     break;
                 }
             } else if !record.is(Marks::LOST.with(Marks::EVER_RETRANS)) {
+                self.mark_lost(index);
+            }
+            index += 1;
+        }
+    }
+
+    /// Forward acknowledgement (S-17): what lies further below the highest SACK than the threshold is lost, however
+    /// little of what lies between was SACKed. It trusts the network's order, so the first reordering ends it.
+    fn mark_by_forward_ack(&mut self) {
+        let fack = self.fl.highest_sack(self.una);
+        let mut out = 0;
+        for index in 0..self.fl.queue.len() {
+            out += self
+                .fl
+                .queue
+                .get(index)
+                .filter(|record| record.end <= fack)
+                .map_or(0, |record| record.segments());
+        }
+        let mut lost = out.saturating_sub(self.base.reordering.metric);
+        let mut index = 0;
+        while let Some(&record) = self.fl.queue.get(index).filter(|_| lost > 0) {
+            if record.segments() > lost {
+                self.fl.queue.split(index, record.boundary(lost));
+            }
+            lost = lost.saturating_sub(record.segments());
+            if !record.is(Marks::SACKED) && !record.is(Marks::LOST.with(Marks::EVER_RETRANS)) {
                 self.mark_lost(index);
             }
             index += 1;

@@ -30,9 +30,10 @@ impl Connection {
             self.stats.last_ack_recv = cx.now;
             self.keepalive_probes = 0;
         }
-        // Text of a segment that has passed the prediction cannot be refused for its place.
-        let _ = self.take_text(segment, cx);
-        self.decide_ack(cx);
+        // Text of a segment that has passed the prediction cannot be refused for its place, but for want of memory.
+        if self.take_text(segment, cx) == Ok(false) {
+            self.decide_ack(cx);
+        }
     }
 
     /// True for the next text in order and for a pure acknowledgement, with nothing unusual about them.

@@ -119,8 +119,9 @@ impl Connection {
         self.check_ack(&segment, cx)?;
         self.repair_before_text(&segment, cx);
         self.check_urgent(&segment, cx);
-        self.take_text(segment, cx)?;
-        self.decide_ack(cx);
+        if !self.take_text(segment, cx)? {
+            self.decide_ack(cx);
+        }
         Ok(())
     }
 
@@ -130,9 +131,15 @@ impl Connection {
         }
     }
 
-    /// After text was taken: acknowledge now, later, or not at all (P-064).
+    /// After text was taken: acknowledge now, later, or not at all (P-064). What is due now waits for all segments that
+    /// arrive together, unless `tcp_low_latency` lets each have its own (S-26).
     fn decide_ack(&mut self, cx: &mut Context<'_>) {
-        if self.recv.ack_decision(&self.path_times(cx), cx) == AckDecision::Now {
+        if self.recv.ack_decision(&self.path_times(cx), cx) != AckDecision::Now {
+            return;
+        }
+        if cx.sysctl.tcp_low_latency != 0 {
+            self.answer(cx);
+        } else {
             self.want(pending::ACK);
         }
     }

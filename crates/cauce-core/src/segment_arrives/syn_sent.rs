@@ -113,7 +113,7 @@ impl Connection {
         segment.seq += 1;
         segment.header.flags = segment.header.flags - Flags::SYN;
         self.check_urgent(&segment, cx);
-        self.take_text(segment, cx)
+        self.take_text(segment, cx).map(|_| ())
     }
 
     /// A SYN without ACK: both sides opened at once (P-007). Our SYN goes out again, as SYN,ACK.

@@ -1,6 +1,6 @@
 //! Seventh step: the segment text (RFC 9293 3.10.7.4; P-031, P-049, A-32, A-35).
 
-use super::{Segment, Step};
+use super::Segment;
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::context::Context;
@@ -12,24 +12,25 @@ use crate::socket::readiness::Readiness;
 use cauce_wire::Flags;
 
 impl Connection {
-    /// Takes text and FIN as far as the window allows, in order or not.
-    pub(super) fn take_text(&mut self, segment: Segment, cx: &mut Context<'_>) -> Step {
+    /// Takes text and FIN as far as the window allows, in order or not. True when it has decided about the
+    /// acknowledgement too: it is asked for once a segment, since those that are held are counted (S-71).
+    pub(super) fn take_text(&mut self, segment: Segment, cx: &mut Context<'_>) -> Result<bool, DropReason> {
         if segment.has(Flags::SYN) {
             // The SYN,ACK that ends a simultaneous open repeats the peer's SYN: answered as what arrives twice (Linux).
             cx.count(Counter::DelayedACKLost);
             self.recv.duplicate(segment.seq, segment.end(), cx);
             self.answer(cx);
-            return Ok(());
+            return Ok(true);
         }
         let fin = segment.has(Flags::FIN);
         if segment.len == 0 && !fin {
-            return Ok(());
+            return Ok(false);
         }
         if !self.state.can_receive_text() {
-            return self.text_after_fin(&segment, cx);
+            return Err(self.text_after_fin(&segment, cx));
         }
         if self.refuses_text(&segment) {
-            return self.refuse_text(&segment, Errno::ECONNRESET, DropReason::DataAfterClose, cx);
+            return Err(self.refuse_text(&segment, Errno::ECONNRESET, DropReason::DataAfterClose, cx));
         }
         let had = self.recv.readable();
         if segment.len > 0 {
@@ -65,7 +66,7 @@ impl Connection {
         }
         match outcome.dropped {
             Some(reason) => Err(reason),
-            None => Ok(()),
+            None => Ok(answered_each_time && !outcome.fin_reached),
         }
     }
 
@@ -93,25 +94,25 @@ impl Connection {
         error: Errno,
         reason: DropReason,
         cx: &mut Context<'_>,
-    ) -> Step {
+    ) -> DropReason {
         cx.count(Counter::TCPAbortOnData);
         self.reply_reset_at(segment.header.ack, cx);
         self.destroy(Some(error), cx);
-        Err(reason)
+        reason
     }
 
     /// CLOSE-WAIT, CLOSING, LAST-ACK: only repetitions may come, and they are acknowledged again. Text that
     /// begins before the FIN and goes beyond it contradicts it.
-    fn text_after_fin(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
+    fn text_after_fin(&mut self, segment: &Segment, cx: &mut Context<'_>) -> DropReason {
         if segment.end() <= self.recv.nxt() {
             self.answer_unacceptable(segment, Counter::TCPACKSkippedSeq, cx);
-            return Err(DropReason::DuplicateData);
+            return DropReason::DuplicateData;
         }
         let beyond = segment.seq + u64::from(segment.len) > self.recv.nxt();
         if segment.seq < self.recv.nxt() && beyond {
             let error = if self.state == State::CloseWait { Errno::EPIPE } else { Errno::ECONNRESET };
             return self.refuse_text(segment, error, DropReason::DataAfterFin, cx);
         }
-        Err(DropReason::DataAfterFin)
+        DropReason::DataAfterFin
     }
 }

@@ -216,7 +216,7 @@ impl Connection {
         let offer = Negotiated::offer(&self.key, mss, window.scale, cx.sysctl);
         TcpOptions {
             // The path may have become narrower since the first SYN (Linux).
-            mss: Some(mss.min(advertised_mss(&self.path, &self.options))),
+            mss: Some(mss.min(advertised_mss(&self.path, &self.options, cx.sysctl))),
             sack_permitted: offer.sack,
             window_scale: offer.window_scaling.then_some(offer.rcv_scale),
             timestamps: offer

@@ -51,6 +51,15 @@ pub enum Shutdown {
     Both,
 }
 
+/// The congestion control that a socket is to use (S-12).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AlgorithmChoice {
+    /// The system's when the socket was made, or the user's.
+    pub(crate) name: AlgorithmName,
+    /// The user's: children of a listener take it over, instead of what is the system's when they are made.
+    pub(crate) by_user: bool,
+}
+
 /// A socket that is neither listening nor connected.
 #[derive(Debug)]
 pub(crate) struct Idle {
@@ -58,7 +67,7 @@ pub(crate) struct Idle {
     pub(crate) options: SocketOptions,
     pub(crate) bound: Option<crate::stack::listeners::ListenAddr>,
     pub(crate) hold: PortHold,
-    pub(crate) algorithm: Option<AlgorithmName>,
+    pub(crate) algorithm: AlgorithmChoice,
     /// What a lost connection left behind, until a call tells it.
     pub(crate) error: Option<Errno>,
 }
@@ -208,7 +217,8 @@ impl<'a> Socket<'a> {
         })
     }
 
-    /// Takes the next run of bytes without a copy, at most `max`; empty at the end of the stream.
+    /// Takes the next run of bytes, at most `max`; empty at the end of the stream. They are not copied unless `max` is
+    /// below `tcp_dma_copybreak`.
     ///
     /// # Errors
     /// As [`Socket::recv`].

@@ -5,7 +5,7 @@ use super::sockets::wildcard;
 use super::{Entry, PortHold, Stack};
 use crate::connection::state::State;
 use crate::socket::errno::Errno;
-use crate::socket::{Idle, SocketId};
+use crate::socket::{AlgorithmChoice, Idle, SocketId};
 use crate::stack::listeners::ListenAddr;
 use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
@@ -47,12 +47,15 @@ impl Stack {
         conn.release(&mut cx);
         let (key, hold) = (conn.key, core::mem::take(&mut conn.hold));
         let family = conn.family();
+        let name =
+            AlgorithmName::new(conn.cong.algorithm()).unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        let algorithm = AlgorithmChoice { name, by_user: true };
         let mut idle = Idle {
             family,
             options: conn.options.clone(),
             bound: None,
             hold: PortHold::default(),
-            algorithm: AlgorithmName::new(conn.cong.algorithm()),
+            algorithm,
             error: conn.error,
         };
         if hold.held {

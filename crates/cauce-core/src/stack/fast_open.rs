@@ -9,6 +9,7 @@ use super::{Entry, Stack};
 use crate::connection::Connection;
 use crate::context::Context;
 use crate::counters::Counter;
+use crate::drop_reason::DropReason;
 use crate::listen::fast_open::{Validity, Verdict, check, enabled, grant};
 use crate::listen::syn_queue::HalfOpen;
 use crate::socket::SocketId;
@@ -42,13 +43,13 @@ impl Stack {
             || listener.options.has_rare(rare_flag::FASTOPEN_NO_COOKIE);
         match shown {
             _ if free => Verdict::Open(None),
-            Some(shown) => self.judge_cookie(id, shown, arrived),
+            Some(shown) => self.judge_cookie(id, shown, arrived, now),
             None => plain,
         }
     }
 
     /// A valid cookie opens the connection; whoever has none, or a stale one, is granted a fresh one.
-    fn judge_cookie(&mut self, id: SocketId, shown: &FastOpen, arrived: &Arrived) -> Verdict {
+    fn judge_cookie(&mut self, id: SocketId, shown: &FastOpen, arrived: &Arrived, now: Instant) -> Verdict {
         let keys = self.fast_open_keys(id);
         let (client, server) = (&arrived.key.remote, &arrived.key.local);
         let fresh = grant(&keys, client, server).map(|cookie| FastOpen { cookie, kind: shown.kind });
@@ -63,6 +64,7 @@ impl Stack {
             }
             Validity::Invalid => {
                 self.shared.counters.add(Counter::TCPFastOpenPassiveFail, 1);
+                self.shared.trace.dropped(now, DropReason::FastOpen);
                 Verdict::Handshake(fresh)
             }
         }

@@ -9,6 +9,7 @@ use super::icmp_errors::{IcmpMeaning, flow_of, meaning};
 use super::path_mtu_cache::PathMtuLimits;
 use super::{Entry, Stack};
 use crate::addr::FlowKey;
+use crate::connection::path::Path;
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::context::Context;
@@ -93,7 +94,8 @@ impl Stack {
             expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let follows = matches!(conn.options.mtu_discover(key.is_v4()), 1..=3) && !conn.path.mtu_locked;
+        let follows =
+            matches!(conn.options.mtu_discover(key.is_v4()), 1..=3) && !conn.path.has(Path::MTU_LOCKED);
         if !follows || mtu >= u32::from(conn.path.mtu) {
             return;
         }

@@ -9,6 +9,7 @@ use crate::connection::path::Path;
 use crate::context::Context;
 use crate::frame::DeviceId;
 use crate::socket::errno::Errno;
+use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -185,12 +186,12 @@ impl Interfaces {
                 max_super: 0,
                 generation: self.generation(),
                 v4: to.is_v4(),
-                mtu_locked: false,
                 advmss: 0,
                 initcwnd: 0,
                 initrwnd: 0,
                 rto_min_us: 0,
                 ecn: false,
+                hints: 0,
             };
             return Ok((path, from.unwrap_or(to)));
         }
@@ -209,12 +210,13 @@ impl Interfaces {
             max_super: interface.map_or(0, |config| config.max_super),
             generation: self.generation(),
             v4: to.is_v4(),
-            mtu_locked: metrics.mtu_lock,
             advmss: metrics.advmss,
             initcwnd: metrics.initcwnd,
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
             ecn: metrics.ecn,
+            hints: (if metrics.mtu_lock { Path::MTU_LOCKED } else { 0 })
+                | (if metrics.quickack { Path::QUICKACK } else { 0 }),
         };
         Ok((path, from.unwrap_or(hop.source)))
     }
@@ -233,6 +235,11 @@ impl Interfaces {
     /// Advice that is too old does not bind those who open connections now.
     pub(super) fn forget_old_advice(&mut self, now: Instant) {
         self.changes = self.changes.wrapping_add(u32::from(self.dead_hops.expire(now)));
+    }
+
+    /// The algorithm that the route to `to` asks for, before what the socket or the system would take.
+    pub(super) fn algorithm(&self, to: Addr, query: RouteQuery) -> Option<AlgorithmName> {
+        self.routes.lookup(&to, query).ok().and_then(|hop| hop.metrics.congctl)
     }
 
     /// Renews a connection's copy of its path after the table has changed.

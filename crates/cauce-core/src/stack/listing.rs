@@ -163,10 +163,9 @@ impl Stack {
 
     fn listed_listener(&self, id: SocketId, listener: &Listener) -> Listed {
         let (waiting, backlog) = (listener.accept.len() as u32, listener.accept.backlog());
-        let algorithm = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
         let details = Details {
             info: TcpInfo::of_listener(waiting, backlog),
-            algorithm: algorithm.as_str().to_owned(),
+            algorithm: listener.algorithm.name.as_str().to_owned(),
             memory: MemoryUse {
                 receive_limit: listener.options.recv_buffer,
                 send_limit: listener.options.send_buffer,

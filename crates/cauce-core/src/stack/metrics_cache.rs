@@ -1,12 +1,14 @@
 //! What past connections have learned of a destination, for those to come (S-33; RFC 9040's temporal sharing).
 //!
 //! Keeps RTT, RTT variance, slow-start threshold, window and reordering by destination, smoothed over
-//! connections, within a bound. It decides how a new observation is mixed with the old; which connections may
-//! report, and what a new one takes over, is decided where they end and begin.
+//! connections, within a bound (`cauce.max_metrics`). It decides how a new observation is mixed with the old; which
+//! connections report, and what a new one takes over, is decided where they end and begin (`connection/past`).
+//! A destination that is met for the first time starts from what its route prescribes; what the route locks stays.
 
 use crate::addr::Addr;
 use crate::time::{Duration, Instant};
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use arrayvec::ArrayVec;
 
 /// An entry older than this is not used any more.
@@ -25,11 +27,30 @@ pub struct PathMetrics {
     pub cwnd: u32,
     /// Reordering degree, in segments.
     pub reordering: u32,
+    /// Which of these the route has fixed.
+    pub locked: Locked,
+}
+
+/// The metrics that no observation changes, for their route fixes them (`lock`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Locked {
+    /// [`PathMetrics::srtt_us`].
+    pub srtt: bool,
+    /// [`PathMetrics::rttvar_us`].
+    pub rttvar: bool,
+    /// [`PathMetrics::ssthresh`].
+    pub ssthresh: bool,
+    /// [`PathMetrics::cwnd`], which then bounds the window of every connection.
+    pub cwnd: bool,
+    /// [`PathMetrics::reordering`].
+    pub reordering: bool,
 }
 
 /// What a connection that ends has seen.
 #[derive(Clone, Copy, Debug)]
 pub struct Observation {
+    /// The address of this stack that it used.
+    pub source: Addr,
     /// Its smoothed RTT, in microseconds; 0 if it never measured one or was backing off at the end.
     pub srtt_us: u32,
     /// Its mean deviation, in microseconds.
@@ -40,7 +61,7 @@ pub struct Observation {
     pub ssthresh: u32,
     /// It never left initial slow start.
     pub in_initial_slow_start: bool,
-    /// It was in Open, or in Disorder: no loss was being repaired.
+    /// It was in Open: no loss was being repaired, and nothing was reordered.
     pub open: bool,
     /// Its reordering degree, in segments.
     pub reordering: u32,
@@ -67,6 +88,8 @@ pub struct FastOpenMemory {
 struct Entry {
     metrics: PathMetrics,
     fast_open: FastOpenMemory,
+    /// The address of this stack from which it was last observed.
+    source: Option<Addr>,
     updated: Instant,
 }
 
@@ -76,6 +99,21 @@ pub struct MetricsCache {
     entries: BTreeMap<Addr, Entry>,
     /// The same destinations by the time of their last change.
     by_age: BTreeSet<(Instant, Addr)>,
+    /// Observations that the stack has yet to mix in, since it alone knows the routes.
+    reports: Vec<(Addr, Observation)>,
+}
+
+/// One destination as [`MetricsCache::iter`] lists it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The destination.
+    pub dst: Addr,
+    /// The address of this stack from which it was last observed.
+    pub source: Option<Addr>,
+    /// What is known.
+    pub metrics: PathMetrics,
+    /// When that last changed.
+    pub updated: Instant,
 }
 
 impl MetricsCache {
@@ -90,29 +128,46 @@ impl MetricsCache {
         self.get(dst, now).is_some_and(|metrics| metrics.srtt_us > 0)
     }
 
+    /// A connection to `dst` ends: what it has seen waits for [`take_report`](Self::take_report).
+    pub fn report(&mut self, dst: Addr, seen: Observation) {
+        self.reports.push((dst, seen));
+    }
+
+    /// The next observation to [`update`](Self::update) with.
+    pub fn take_report(&mut self) -> Option<(Addr, Observation)> {
+        self.reports.pop()
+    }
+
     /// Mixes in what a connection to `dst` has seen. At most `limit` destinations are remembered (the least
-    /// recently updated makes room); `save_ssthresh` is false under `tcp_no_ssthresh_metrics_save`.
-    pub fn update(&mut self, dst: Addr, seen: &Observation, save_ssthresh: bool, now: Instant, limit: usize) {
+    /// recently updated makes room); `save_ssthresh` is false under `tcp_no_ssthresh_metrics_save`. An unknown
+    /// destination begins with what `route` prescribes.
+    pub fn update(
+        &mut self,
+        dst: Addr,
+        seen: &Observation,
+        save_ssthresh: bool,
+        now: Instant,
+        limit: usize,
+        route: impl FnOnce() -> PathMetrics,
+    ) {
         if seen.srtt_us == 0 {
             // A connection that ends while backing off proves that the old values are of no use.
-            if let Some(entry) = self.entries.get_mut(&dst) {
+            if let Some(entry) = self.entries.get_mut(&dst).filter(|entry| !entry.metrics.locked.srtt) {
                 entry.metrics.srtt_us = 0;
             }
             return;
         }
-        let mut metrics = self.get(&dst, now).unwrap_or_default();
+        let mut metrics = self.get(&dst, now).unwrap_or_else(route);
         mix_rtt(&mut metrics, seen);
         mix_window(&mut metrics, seen, save_ssthresh);
-        if seen.reordering > metrics.reordering && seen.reordering != seen.default_reordering {
-            metrics.reordering = seen.reordering;
-        }
-        self.store(dst, metrics, now, limit);
+        let fast_open = self.fast_open(&dst).cloned().unwrap_or_default();
+        self.put(dst, Entry { metrics, fast_open, source: Some(seen.source), updated: now }, limit);
     }
 
     /// Remembers these metrics as they are, for an operator who sets them.
     pub fn store(&mut self, dst: Addr, metrics: PathMetrics, now: Instant, limit: usize) {
         let fast_open = self.fast_open(&dst).cloned().unwrap_or_default();
-        self.put(dst, Entry { metrics, fast_open, updated: now }, limit);
+        self.put(dst, Entry { metrics, fast_open, source: None, updated: now }, limit);
     }
 
     /// What Fast Open knows of a destination.
@@ -123,11 +178,15 @@ impl MetricsCache {
     /// Remembers what Fast Open has learned, within `limit` destinations.
     pub fn store_fast_open(&mut self, dst: Addr, fast_open: FastOpenMemory, now: Instant, limit: usize) {
         let metrics = self.get(&dst, now).unwrap_or_default();
-        self.put(dst, Entry { metrics, fast_open, updated: now }, limit);
+        let source = self.entries.get(&dst).and_then(|entry| entry.source);
+        self.put(dst, Entry { metrics, fast_open, source, updated: now }, limit);
     }
 
     fn put(&mut self, dst: Addr, entry: Entry, limit: usize) {
         self.remove(&dst);
+        if limit == 0 {
+            return;
+        }
         while self.entries.len() >= limit {
             let Some((_, oldest)) = self.by_age.pop_first() else { return };
             self.entries.remove(&oldest);
@@ -148,9 +207,14 @@ impl MetricsCache {
         self.by_age.clear();
     }
 
-    /// Every destination with its metrics and the time of their last change, by address.
-    pub fn iter(&self) -> impl Iterator<Item = (&Addr, &PathMetrics, Instant)> {
-        self.entries.iter().map(|(dst, entry)| (dst, &entry.metrics, entry.updated))
+    /// Every destination, by address.
+    pub fn iter(&self) -> impl Iterator<Item = Known> {
+        self.entries.iter().map(|(dst, entry)| Known {
+            dst: *dst,
+            source: entry.source,
+            metrics: entry.metrics,
+            updated: entry.updated,
+        })
     }
 
     /// Destinations remembered.
@@ -167,31 +231,44 @@ impl MetricsCache {
 /// The RTT rises at once and falls by an eighth of the difference; the variance likewise, by a quarter.
 fn mix_rtt(metrics: &mut PathMetrics, seen: &Observation) {
     let known = metrics.srtt_us;
-    metrics.srtt_us = if known <= seen.srtt_us { seen.srtt_us } else { known - (known - seen.srtt_us) / 8 };
-    let deviation = (known.abs_diff(seen.srtt_us) / 2).max(seen.mdev_us);
-    let var = metrics.rttvar_us;
-    metrics.rttvar_us = if deviation >= var { deviation } else { var - (var - deviation) / 4 };
+    if !metrics.locked.srtt {
+        metrics.srtt_us =
+            if known <= seen.srtt_us { seen.srtt_us } else { known - (known - seen.srtt_us) / 8 };
+    }
+    if !metrics.locked.rttvar {
+        let deviation = known.abs_diff(seen.srtt_us).max(seen.mdev_us);
+        let var = metrics.rttvar_us;
+        metrics.rttvar_us = if deviation >= var { deviation } else { var - (var - deviation) / 4 };
+    }
 }
 
+/// What the window says depends on where the connection stood when it ended.
 fn mix_window(metrics: &mut PathMetrics, seen: &Observation, save_ssthresh: bool) {
     let half = seen.cwnd / 2;
-    if seen.in_initial_slow_start {
-        if save_ssthresh && metrics.ssthresh > 0 && half > metrics.ssthresh {
-            metrics.ssthresh = half;
-        }
-        metrics.cwnd = metrics.cwnd.max(seen.cwnd);
-    } else if seen.cwnd > seen.ssthresh && seen.open {
-        // Cong. avoidance phase, and nothing lost: cwnd is a fair estimate.
-        if save_ssthresh {
-            metrics.ssthresh = half.max(seen.ssthresh);
-        }
-        metrics.cwnd = metrics.cwnd.midpoint(seen.cwnd);
+    let known = metrics.ssthresh;
+    let (cwnd, ssthresh) = if seen.in_initial_slow_start {
+        (metrics.cwnd.max(seen.cwnd), if known > 0 { known.max(half) } else { 0 })
+    } else if seen.cwnd >= seen.ssthresh && seen.open {
+        // Congestion avoidance, and nothing lost: cwnd is a fair estimate.
+        (metrics.cwnd.midpoint(seen.cwnd), half.max(seen.ssthresh))
     } else {
-        // Slow start after a loss, or a loss being repaired: cwnd says nothing, ssthresh may.
-        metrics.cwnd = metrics.cwnd.midpoint(seen.ssthresh);
-        if save_ssthresh && metrics.ssthresh > 0 && seen.ssthresh > metrics.ssthresh {
-            metrics.ssthresh = seen.ssthresh;
-        }
+        // Slow start after a loss, or a loss being repaired: cwnd says nothing, ssthresh may. What was taken for a
+        // loss may have been reordering: only here does Linux remember how far that went.
+        mix_reordering(metrics, seen);
+        (metrics.cwnd.midpoint(seen.ssthresh), if known > 0 { known.max(seen.ssthresh) } else { 0 })
+    };
+    if !metrics.locked.cwnd {
+        metrics.cwnd = cwnd;
+    }
+    if save_ssthresh && !metrics.locked.ssthresh {
+        metrics.ssthresh = ssthresh;
+    }
+}
+
+fn mix_reordering(metrics: &mut PathMetrics, seen: &Observation) {
+    let teaches = seen.reordering > metrics.reordering && seen.reordering != seen.default_reordering;
+    if teaches && !metrics.locked.reordering {
+        metrics.reordering = seen.reordering;
     }
 }
 
@@ -201,6 +278,7 @@ mod tests {
     use core::net::IpAddr;
 
     const SEEN: Observation = Observation {
+        source: Addr::UNSPECIFIED,
         srtt_us: 40_000,
         mdev_us: 5_000,
         cwnd: 17,
@@ -217,7 +295,7 @@ mod tests {
 
     fn update(cache: &mut MetricsCache, seen: Observation) -> PathMetrics {
         let now = Instant::from_secs(10);
-        cache.update(dst(1), &seen, true, now, 10);
+        cache.update(dst(1), &seen, true, now, 10, PathMetrics::default);
         cache.get(&dst(1), now).unwrap()
     }
 
@@ -228,16 +306,16 @@ mod tests {
         let first = update(&mut cache, SEEN);
         assert_eq!(
             first,
-            PathMetrics { srtt_us: 40_000, rttvar_us: 20_000, ssthresh: 0, cwnd: 17, reordering: 0 }
+            PathMetrics { srtt_us: 40_000, rttvar_us: 40_000, cwnd: 17, ..PathMetrics::default() }
         );
         let second = update(&mut cache, Observation { srtt_us: 32_000, cwnd: 10, ..SEEN });
-        assert_eq!((second.srtt_us, second.rttvar_us, second.cwnd), (39_000, 16_250, 17));
+        assert_eq!((second.srtt_us, second.rttvar_us, second.cwnd), (39_000, 32_000, 17));
         let avoiding =
             Observation { in_initial_slow_start: false, cwnd: 30, ssthresh: 12, reordering: 9, ..SEEN };
         let third = update(&mut cache, avoiding);
-        assert_eq!((third.ssthresh, third.cwnd, third.reordering), (15, 23, 9));
+        assert_eq!((third.ssthresh, third.cwnd, third.reordering), (15, 23, 0));
         let fourth = update(&mut cache, Observation { open: false, ssthresh: 20, ..avoiding });
-        assert_eq!((fourth.ssthresh, fourth.cwnd), (20, 21));
+        assert_eq!((fourth.ssthresh, fourth.cwnd, fourth.reordering), (20, 21, 9));
         assert!(cache.is_proven(&dst(1), Instant::from_secs(10)));
     }
 
@@ -249,11 +327,28 @@ mod tests {
         assert!(!cache.is_proven(&dst(1), Instant::from_secs(10)));
     }
 
+    /// What the route fixes stays; the rest of what it prescribes is where observations begin.
+    #[test]
+    fn s33_locked_metrics_stay() {
+        let route = PathMetrics {
+            srtt_us: 400_000,
+            cwnd: 7,
+            ssthresh: 5,
+            reordering: 8,
+            locked: Locked { cwnd: true, ..Locked::default() },
+            ..PathMetrics::default()
+        };
+        let mut cache = MetricsCache::default();
+        cache.update(dst(1), &SEEN, true, Instant::ZERO, 10, || route);
+        let known = cache.get(&dst(1), Instant::ZERO).unwrap();
+        assert_eq!((known.srtt_us, known.cwnd, known.ssthresh, known.reordering), (355_000, 7, 8, 8));
+    }
+
     #[test]
     fn ssthresh_can_be_left_out() {
         let mut cache = MetricsCache::default();
         let avoiding = Observation { in_initial_slow_start: false, cwnd: 30, ssthresh: 12, ..SEEN };
-        cache.update(dst(1), &avoiding, false, Instant::ZERO, 10);
+        cache.update(dst(1), &avoiding, false, Instant::ZERO, 10, PathMetrics::default);
         assert_eq!(cache.get(&dst(1), Instant::ZERO).unwrap().ssthresh, 0);
     }
 
@@ -261,16 +356,15 @@ mod tests {
     fn bounded_and_fresh() {
         let mut cache = MetricsCache::default();
         for n in 0..20 {
-            cache.update(dst(n), &SEEN, true, Instant::from_secs(u64::from(n)), 10);
+            cache.update(dst(n), &SEEN, true, Instant::from_secs(u64::from(n)), 10, PathMetrics::default);
         }
         assert_eq!((cache.len(), cache.iter().count(), cache.by_age.len()), (10, 10, 10));
         assert!(cache.get(&dst(9), Instant::from_secs(20)).is_none(), "the oldest made room");
         assert!(cache.get(&dst(19), Instant::from_secs(20)).is_some());
         assert!(cache.get(&dst(19), Instant::from_secs(4000)).is_none());
-        cache.update(dst(50), &SEEN, true, Instant::from_secs(30), 0);
-        assert!(cache.is_empty(), "a limit of 0 remembers nothing");
-        cache.store(dst(1), PathMetrics::default(), Instant::ZERO, 1);
-        assert!(cache.remove(&dst(1)) && !cache.remove(&dst(1)));
+        cache.update(dst(19), &SEEN, true, Instant::from_secs(30), 0, PathMetrics::default);
+        assert!(cache.get(&dst(19), Instant::from_secs(30)).is_none(), "a limit of 0 remembers nothing");
+        assert!(cache.remove(&dst(12)) && !cache.remove(&dst(12)));
         cache.clear();
     }
 }

@@ -43,6 +43,7 @@ pub mod path_mtu_cache;
 pub mod ports;
 mod quiet;
 pub mod rate_limit;
+pub mod recycled;
 pub mod reset;
 pub mod route;
 mod settle;
@@ -94,6 +95,7 @@ pub struct Stack {
     deadlines: Deadlines,
     syn_queue: SynQueue,
     time_wait: time_wait::TimeWaits,
+    recycled: recycled::Recycled,
     isn: IsnGenerator,
     cookies: SynCookies,
     interfaces: Interfaces,
@@ -207,6 +209,7 @@ impl Stack {
             isn,
             cookies,
             time_wait: time_wait::TimeWaits::default(),
+            recycled: recycled::Recycled::default(),
             fragments: fragments::Fragments::default(),
             neighbours: neighbours::Neighbours::default(),
             shared: Shared {

@@ -7,6 +7,7 @@ use super::input::Arrived;
 use super::rate_limit::allow_invalid_ack;
 use super::reset::ECN_MASK;
 use super::{Entry, PortHold, Stack};
+use crate::addr::Addr;
 use crate::congestion::{Algorithm, CongestionControl};
 use crate::connection::negotiated::{Negotiated, default_mss};
 use crate::connection::opening::{Setup, advertised_mss, opening_window};
@@ -53,6 +54,7 @@ impl Stack {
 
     fn syn_arrives(&mut self, id: SocketId, arrived: Arrived, reopened: Option<Seq>, now: Instant) {
         let sysctl = &self.shared.sysctl;
+        let proven = self.shared.destinations.is_proven(&arrived.key.remote, now);
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return };
         if arrived.key.local.is_multicast_or_broadcast() {
             return self.drop_syn(now, DropReason::BadDestination);
@@ -61,13 +63,19 @@ impl Stack {
             self.shared.counters.add(Counter::ListenOverflows, 1);
             return self.drop_syn(now, DropReason::ListenOverflow);
         }
+        let tsval = arrived.segment.header.options.timestamps.map(|ts| ts.val);
+        let recycle = sysctl.tcp_tw_recycle;
+        if recycle != 0 && tsval.is_some_and(|val| self.recycled.refuses(&arrived.key, val, recycle, now)) {
+            self.shared.counters.add(Counter::PAWSPassiveRejected, 1);
+            return self.drop_syn(now, DropReason::Paws);
+        }
         let limits = AdmissionLimits {
             backlog: listener.accept.backlog(),
             max_syn_backlog: sysctl.tcp_max_syn_backlog,
             syncookies: sysctl.tcp_syncookies,
         };
         let full = self.syn_queue.len() as u64 >= u64::from(sysctl.max_half_open);
-        let admission = match self.syn_queue.admit(id, limits, false) {
+        let admission = match self.syn_queue.admit(id, limits, proven) {
             Admission::Queue if full => Admission::Drop,
             other => other,
         };
@@ -119,14 +127,15 @@ impl Stack {
             self.interfaces.path(Some(key.local), key.remote, listener.options.route_query()).ok()?;
         let sysctl = &self.shared.sysctl;
         let theirs = &arrived.segment.header.options;
-        let mss = advertised_mss(&path, &listener.options);
+        let mss = advertised_mss(&path, &listener.options, sysctl);
         let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
         // The window holds whole segments, which timestamps make shorter.
         let stamped = Negotiated::able(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
         let window = opening_window(&listener.options, &path, mss - stamped.min(mss), scaling, sysctl);
         let agreed = Negotiated::able(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
         let syn = &arrived.segment;
-        let needs_ecn = syn.has(Flags::ECE | Flags::CWR) && self.algorithm_of(listener).needs_ecn();
+        let needs_ecn =
+            syn.has(Flags::ECE | Flags::CWR) && self.algorithm_of(listener, key.remote).needs_ecn();
         let offer = ecn::Offer { route: path.ecn, needed: needs_ecn };
         let agreed_ecn = ecn::answer(sysctl, &offer, syn.flags(), syn.ecn);
         let mut flags = HalfOpenFlags::default();
@@ -184,9 +193,12 @@ impl Stack {
         }
     }
 
-    /// The algorithm of the connections that come from a listener, with fresh state.
-    fn algorithm_of(&self, listener: &Listener) -> Algorithm {
-        let name = listener.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+    /// The algorithm of a connection to `to` that comes from a listener, with fresh state: the route's, the one that the
+    /// user has chosen, or the system's.
+    fn algorithm_of(&self, listener: &Listener, to: Addr) -> Algorithm {
+        let own = listener.algorithm;
+        let own = if own.by_user { own.name } else { self.shared.sysctl.tcp_congestion_control };
+        let name = self.interfaces.algorithm(to, listener.options.route_query()).unwrap_or(own);
         self.registry.by_name(name.as_str()).unwrap_or_default()
     }
 
@@ -300,7 +312,7 @@ impl Stack {
     fn offered_scale(&self, id: SocketId, arrived: &Arrived) -> Option<u8> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
         let path = self.path_back(id, arrived)?;
-        let mss = advertised_mss(&path, &listener.options);
+        let mss = advertised_mss(&path, &listener.options, &self.shared.sysctl);
         Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
     }
 
@@ -543,7 +555,7 @@ impl Stack {
             v6_socket: listener.family == Family::V6,
             iss: (1u64 << 32) + u64::from(record.iss),
             ts_offset: record.ts_offset,
-            algorithm: self.algorithm_of(listener),
+            algorithm: self.algorithm_of(listener, record.key.remote),
         })
     }
 

@@ -4,7 +4,7 @@
 use super::control_segment::build_segment;
 use super::entity::{FlowRef, Owner};
 use super::input::Arrived;
-use super::time_wait::{Substate, TimeWaits, TwSegment, TwVerdict};
+use super::time_wait::{Substate, TwSegment, TwVerdict};
 use super::{Entry, PortHold, Stack};
 use crate::connection::flag;
 use crate::counters::Counter;
@@ -15,17 +15,23 @@ use alloc::vec::Vec;
 
 impl Stack {
     /// Hands the four-tuple over to a compact record; a user who still reads keeps his socket.
+    /// An orphan in FIN-WAIT-2 stays `until` then; how long TIME-WAIT lasts is its own affair.
     pub(super) fn become_quiet(&mut self, id: SocketId, substate: Substate, until: Instant, now: Instant) {
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let key = conn.key;
         let mut cx = self.shared.cx(now);
         let record = conn.time_wait_record(substate, &cx);
+        conn.report_path(&mut cx);
         conn.end_in_time_wait(&mut cx);
         let Some(index) = self.time_wait.insert(&record, &mut cx) else {
             return self.leave_flows(id);
         };
         let hold = core::mem::take(&mut conn.hold);
         conn.clear(flag::IN_FLOWS);
+        let until = match substate {
+            Substate::FinWait2 => until,
+            Substate::TimeWait => self.time_wait_begins(index, now),
+        };
         let hash = self.flows.hash(&key);
         self.flows.replace(hash, FlowRef::Socket(id), FlowRef::TimeWait(index));
         self.deadlines.set(Owner::TimeWait(index), until);
@@ -74,9 +80,21 @@ impl Stack {
         let entered =
             before == Some(Substate::FinWait2) && self.time_wait.substate(index) == Some(Substate::TimeWait);
         if restart || entered {
-            let until = now + TimeWaits::length(&self.shared.sysctl);
+            let until = self.time_wait_begins(index, now);
             self.deadlines.set(Owner::TimeWait(index), until);
         }
+    }
+
+    /// When a TIME-WAIT that begins now ends; one that is cut short leaves its timestamp behind (S-49).
+    fn time_wait_begins(&mut self, index: u32, now: Instant) -> Instant {
+        let sysctl = &self.shared.sysctl;
+        let (mode, limit) = (sysctl.tcp_tw_recycle, sysctl.tcp_max_tw_buckets as u32);
+        if mode != 0
+            && let (Some(key), Some(last)) = (self.time_wait.key(index), self.time_wait.ts_recent(index))
+        {
+            self.recycled.remember(&key, last, mode, now, limit as usize);
+        }
+        now + self.time_wait.stay(index, sysctl)
     }
 
     fn time_wait_ack(&mut self, index: u32, now: Instant) {

@@ -4,11 +4,15 @@
 //! entries of the stack's lists, and frees what is no longer needed.
 
 use super::entity::Owner;
-use super::time_wait::{Substate, TimeWaits};
-use super::{Entry, Stack};
+use super::metrics_cache::PathMetrics;
+use super::route::RouteQuery;
+use super::time_wait::Substate;
+use super::{Entry, Shared, Stack};
 use crate::connection::state::State;
 use crate::connection::{flag, pending};
+use crate::counters::Counter;
 use crate::socket::SocketId;
+use crate::socket::readiness::Readiness;
 use crate::time::Instant;
 
 impl Stack {
@@ -20,14 +24,14 @@ impl Stack {
         }
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         if conn.state == State::TimeWait {
-            let until = now + TimeWaits::length(&self.shared.sysctl);
-            self.become_quiet(id, Substate::TimeWait, until, now);
+            self.become_quiet(id, Substate::TimeWait, now, now);
         } else if conn.is_waiting_orphan() {
             let until = conn.orphan_until();
             self.become_quiet(id, Substate::FinWait2, until, now);
         } else if conn.state == State::Closed && conn.has(flag::IN_FLOWS) {
             self.leave_flows(id);
         }
+        self.learn(now);
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         if conn.state == State::Closed {
             self.deadlines.remove(Owner::Socket(id));
@@ -42,15 +46,36 @@ impl Stack {
         }
         if conn.is_pending(pending::EVENT) {
             conn.done(pending::EVENT);
-            if !conn.has(flag::IN_EVENTS | flag::ORPHAN) {
+            // Told once for everything until somebody listens, or with `tcp_low_latency` each time (S-26).
+            let room = (self.events.len() as u64) < u64::from(self.shared.sysctl.max_pending_replies);
+            let again = self.shared.sysctl.tcp_low_latency != 0 && room;
+            if !conn.has(flag::ORPHAN) && (again || !conn.has(flag::IN_EVENTS)) {
                 conn.set(flag::IN_EVENTS);
                 self.events.push_back(id);
+                if conn.news.contains(Readiness::IN) {
+                    self.shared.counters.add(Counter::TCPRcvWakeups, 1);
+                }
             }
             self.wake_calls(id);
         }
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let (at, _) = conn.next_deadline();
         self.keep_deadline(id, at);
+    }
+
+    /// Mixes in what connections that end have reported of their destinations (S-33).
+    fn learn(&mut self, now: Instant) {
+        let Shared { destinations, sysctl, .. } = &mut self.shared;
+        let (limit, save_ssthresh) = (sysctl.max_metrics as usize, sysctl.tcp_no_ssthresh_metrics_save == 0);
+        while let Some((dst, seen)) = destinations.take_report() {
+            let routes = self.interfaces.routes();
+            let route = || {
+                routes
+                    .lookup(&dst, RouteQuery::default())
+                    .map_or_else(|_| PathMetrics::default(), |hop| hop.metrics.path)
+            };
+            destinations.update(dst, &seen, save_ssthresh, now, limit, route);
+        }
     }
 
     /// Deadlines that only moved later keep their old entry until it comes up.

@@ -21,7 +21,7 @@ use crate::socket::options::{SocketOption, SocketOptions, flag as option, rare_f
 use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
 use crate::socket::timestamping::Timestamping;
-use crate::socket::{Family, Idle, Shutdown, SocketId};
+use crate::socket::{AlgorithmChoice, Family, Idle, Shutdown, SocketId};
 use crate::sysctl::{AlgorithmName, Sysctls};
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -38,8 +38,8 @@ impl Stack {
             return Err(Errno::ENFILE);
         }
         let options = SocketOptions::new(family, &self.shared.sysctl);
-        let idle =
-            Idle { family, options, bound: None, hold: PortHold::default(), algorithm: None, error: None };
+        let algorithm = AlgorithmChoice { name: self.shared.sysctl.tcp_congestion_control, by_user: false };
+        let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm, error: None };
         Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
     }
 
@@ -370,7 +370,8 @@ impl Stack {
         takeover: Option<Takeover>,
     ) -> Result<(), Errno> {
         let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
-        let name = idle.algorithm.unwrap_or(self.shared.sysctl.tcp_congestion_control);
+        let name = self.interfaces.algorithm(key.remote, idle.options.route_query());
+        let name = name.unwrap_or(idle.algorithm.name);
         let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
         let sequence =
             takeover.map_or_else(|| self.isn.initial_sequence(&key, now), |takeover| takeover.iss.0);
@@ -632,10 +633,11 @@ impl Stack {
 
     pub(crate) fn set_congestion(&mut self, id: SocketId, now: Instant, name: &str) -> Result<(), Errno> {
         let algorithm = self.registry.by_name(name).ok_or(Errno::ENOENT)?;
-        let stored = AlgorithmName::new(name).ok_or(Errno::ENOENT)?;
+        let name = AlgorithmName::new(name).ok_or(Errno::ENOENT)?;
+        let choice = AlgorithmChoice { name, by_user: true };
         match self.sockets.get_mut(id) {
-            Some(Entry::Idle(idle)) => idle.algorithm = Some(stored),
-            Some(Entry::Listener(listener)) => listener.algorithm = Some(stored),
+            Some(Entry::Idle(idle)) => idle.algorithm = choice,
+            Some(Entry::Listener(listener)) => listener.algorithm = choice,
             Some(Entry::Connection(conn)) => {
                 let view = conn.view(now);
                 conn.cong.set_algorithm(algorithm, &view);

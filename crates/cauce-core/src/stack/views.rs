@@ -32,13 +32,12 @@ impl Stack {
 
     /// The name of the congestion control that the socket uses, or will use.
     pub(crate) fn congestion(&self, id: SocketId) -> Result<&str, Errno> {
-        let own = match self.sockets.get(id) {
-            Some(Entry::Connection(conn)) => return Ok(conn.cong.algorithm()),
-            Some(Entry::Listener(listener)) => &listener.algorithm,
-            Some(Entry::Idle(idle)) => &idle.algorithm,
-            None => return Err(Errno::EBADF),
-        };
-        Ok(own.as_ref().unwrap_or(&self.shared.sysctl.tcp_congestion_control).as_str())
+        match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) => Ok(conn.cong.algorithm()),
+            Some(Entry::Listener(listener)) => Ok(listener.algorithm.name.as_str()),
+            Some(Entry::Idle(idle)) => Ok(idle.algorithm.name.as_str()),
+            None => Err(Errno::EBADF),
+        }
     }
 }
 

@@ -11,6 +11,10 @@ const UINT_MAX: i128 = u32::MAX as i128;
 const ULONG_MAX: i128 = u64::MAX as i128;
 /// The longest time that Linux takes for settings in seconds: `INT_MAX` ticks at 250 a second.
 const SECS_MAX: i128 = INT_MAX / 250;
+/// The same where Linux keeps the ticks without a sign.
+const UNSIGNED_SECS_MAX: i128 = UINT_MAX / 250;
+/// The length of a tick at 250 a second, in milliseconds.
+const TICK_MS: u32 = 4;
 
 /// Declares [`Sysctls`] and its table.
 macro_rules! sysctls {
@@ -91,13 +95,13 @@ macro_rules! algorithm_switch {
 sysctls! {
     // tcp(7)'s own settings, S-01 to S-55.
     tcp_abc: u8 = 0, "net.ipv4.tcp_abc", 0, 2, "", AtOnce,
-        "Appropriate byte counting (RFC 3465): 0 one MSS per ACK, 1 one per full MSS acknowledged, 2 up \
-         to two.";
+        "Appropriate byte counting (RFC 3465): 0 one MSS per ACK, in Linux's profiles one per segment, 1 one per full \
+         MSS acknowledged, 2 up to two.";
     tcp_abort_on_overflow: u8 = 0, "net.ipv4.tcp_abort_on_overflow", 0, 255, "", AtOnce,
         "Reset a handshake that finds the accept queue full, instead of letting the peer try again.";
     tcp_adv_win_scale: i32 = 1, "net.ipv4.tcp_adv_win_scale", -31, 31, "", AtOnce,
-        "Share of the receive buffer for the application: 1/2^n of it, or all but 1/2^-n; acts in profile \
-         manpage.";
+        "Share of the receive buffer for the application: 1/2^n of it, or all but 1/2^-n; without \
+         effect in Linux's profiles.";
     tcp_allowed_congestion_control: AlgorithmList = AlgorithmList::of(&["reno", "cubic"]),
         "net.ipv4.tcp_allowed_congestion_control", 0, 0, "", AtOnce,
         "Congestion controls that a process without privilege may choose.", write write_allowed;
@@ -230,7 +234,8 @@ sysctls! {
     tcp_max_reordering: u32 = 300, "net.ipv4.tcp_max_reordering", 1, INT_MAX, "segments", AtOnce,
         "Cap of the reordering metric.";
     tcp_invalid_ratelimit: u32 = 500, "net.ipv4.tcp_invalid_ratelimit", 0, INT_MAX, "milliseconds", AtOnce,
-        "Shortest time between two replies to invalid segments.";
+        "Shortest time between two replies to invalid segments; kept in whole ticks of 4 ms.",
+        write write_invalid_ratelimit;
     tcp_challenge_ack_limit: i32 = i32::MAX, "net.ipv4.tcp_challenge_ack_limit", INT_MIN, INT_MAX,
         "per second", AtOnce, "Challenge ACKs of the whole stack; the largest value sets no limit.";
     tcp_notsent_lowat: u32 = u32::MAX, "net.ipv4.tcp_notsent_lowat", 0, UINT_MAX, "bytes", AtOnce,
@@ -243,7 +248,7 @@ sysctls! {
         AtOnce, "How much later a compressed SACK may leave to share a wake-up.";
     tcp_comp_sack_nr: u8 = 44, "net.ipv4.tcp_comp_sack_nr", 0, 255, "", AtOnce,
         "Most SACKs that are compressed into one; 0 switches compression off.";
-    tcp_probe_interval: u32 = 600, "net.ipv4.tcp_probe_interval", 0, SECS_MAX, "seconds", AtOnce,
+    tcp_probe_interval: u32 = 600, "net.ipv4.tcp_probe_interval", 0, UNSIGNED_SECS_MAX, "seconds", AtOnce,
         "Time until the path MTU is probed upwards again.";
     tcp_probe_threshold: i32 = 8, "net.ipv4.tcp_probe_threshold", INT_MIN, INT_MAX, "bytes", AtOnce,
         "Path-MTU probing stops when the range left is narrower.";
@@ -292,16 +297,18 @@ sysctls! {
         "Hop limit of packets sent, IPv6 included.";
     ip_local_port_range: [u16; 2] = [32_768, 60_999], "net.ipv4.ip_local_port_range", 1, 65_535, "",
         NextConnection,
-        "First and last ephemeral port.";
+        "First and last ephemeral port; the first is not below ip_unprivileged_port_start.",
+        write write_port_range;
     ip_local_reserved_ports: PortList = PortList::default(), "net.ipv4.ip_local_reserved_ports", 0, 65_535,
         "",
         NextConnection, "Ports that are never chosen as ephemeral ones.";
     ip_unprivileged_port_start: u32 = 1024, "net.ipv4.ip_unprivileged_port_start", 0, 65_535, "",
         NextConnection,
-        "First port that may be bound without privilege.";
-    ip_nonlocal_bind: u8 = 0, "net.ipv4.ip_nonlocal_bind", 0, 1, "", NextConnection,
+        "First port that may be bound without privilege; not above the first ephemeral port.",
+        write write_unprivileged_start;
+    ip_nonlocal_bind: u8 = 0, "net.ipv4.ip_nonlocal_bind", 0, 255, "", NextConnection,
         "Let sockets bind addresses that the stack does not have.";
-    ip_no_pmtu_disc: u8 = 0, "net.ipv4.ip_no_pmtu_disc", 0, 3, "", NextConnection,
+    ip_no_pmtu_disc: u8 = 0, "net.ipv4.ip_no_pmtu_disc", 0, 255, "", NextConnection,
         "Path-MTU discovery: 0 on, 1 off, 2 ignore what ICMP says, 3 believe it only for checked flows.";
     ipfrag_high_thresh: u64 = 4_194_304, "net.ipv4.ipfrag_high_thresh", 0, ULONG_MAX, "bytes", AtOnce,
         "Memory for reassembling fragments.";
@@ -311,7 +318,7 @@ sysctls! {
         "Smallest path MTU that an ICMP message can impose over IPv4.";
     route_mtu_expires: u32 = 600, "net.ipv4.route.mtu_expires", 0, SECS_MAX, "seconds", AtOnce,
         "How long a learned path MTU is believed.";
-    route_min_adv_mss: u32 = 256, "net.ipv4.route.min_adv_mss", 0, 65_535, "bytes", NextConnection,
+    route_min_adv_mss: u32 = 256, "net.ipv4.route.min_adv_mss", 0, INT_MAX, "bytes", NextConnection,
         "Smallest MSS that is announced.";
     neigh_gc_thresh3: u32 = 1024, "net.ipv4.neigh.default.gc_thresh3", 0, INT_MAX, "", AtOnce,
         "Most entries of the neighbour table.";
@@ -327,7 +334,7 @@ sysctls! {
         "Solicitations by unicast before a known neighbour is looked for anew.";
     neigh_base_reachable_time_ms: u32 = 30_000, "net.ipv4.neigh.default.base_reachable_time_ms", 1, INT_MAX,
         "milliseconds", AtOnce, "How long a neighbour counts as reachable after it has answered.";
-    ipv6_bindv6only: u8 = 0, "net.ipv6.bindv6only", 0, 1, "", NextConnection,
+    ipv6_bindv6only: u8 = 0, "net.ipv6.bindv6only", 0, 255, "", NextConnection,
         "IPv6 sockets take no IPv4-mapped peers unless they ask for them.";
 
     // net.core.
@@ -413,5 +420,31 @@ fn write_reordering(sysctls: &mut Sysctls, text: &str, entry: &SysctlEntry) -> R
         return Err(Refusal::OutOfRange { min: entry.min, max: i128::from(max) });
     }
     sysctls.tcp_reordering = value;
+    Ok(())
+}
+
+/// Linux keeps the time in ticks and shows what it kept.
+fn write_invalid_ratelimit(sysctls: &mut Sysctls, text: &str, entry: &SysctlEntry) -> Result<(), Refusal> {
+    let value = u32::parse(&sysctls.tcp_invalid_ratelimit, text, entry)?;
+    sysctls.tcp_invalid_ratelimit = value.next_multiple_of(TICK_MS);
+    Ok(())
+}
+
+fn write_port_range(sysctls: &mut Sysctls, text: &str, entry: &SysctlEntry) -> Result<(), Refusal> {
+    let range = <[u16; 2]>::parse(&sysctls.ip_local_port_range, text, entry)?;
+    if u32::from(range[0]) < sysctls.ip_unprivileged_port_start {
+        return Err(Refusal::Malformed("a range that begins at ip_unprivileged_port_start or above"));
+    }
+    sysctls.ip_local_port_range = range;
+    Ok(())
+}
+
+fn write_unprivileged_start(sysctls: &mut Sysctls, text: &str, entry: &SysctlEntry) -> Result<(), Refusal> {
+    let start = u32::parse(&sysctls.ip_unprivileged_port_start, text, entry)?;
+    let first = u32::from(sysctls.ip_local_port_range[0]);
+    if start > first {
+        return Err(Refusal::OutOfRange { min: entry.min, max: i128::from(first) });
+    }
+    sysctls.ip_unprivileged_port_start = start;
     Ok(())
 }

@@ -181,25 +181,24 @@ impl Value for PortList {
         text
     }
     fn parse(&self, text: &str, _: &SysctlEntry) -> Result<Self, Refusal> {
-        let text = text.trim_ascii();
-        if text.is_empty() {
-            return Ok(PortList::default());
-        }
+        // Newlines part entries as commas do; blanks are refused everywhere, and a last comma may stand alone.
         let port = |text: &str| -> Result<u16, Refusal> {
             let (value, rest) = number(text).map_err(|_| Refusal::Malformed(PORT_LIST_FORM))?;
-            if !rest.is_empty() {
+            if !rest.is_empty() || !text.starts_with(|c: char| c.is_ascii_digit()) {
                 return Err(Refusal::Malformed(PORT_LIST_FORM));
             }
             u16::try_from(value).map_err(|_| Refusal::OutOfRange { min: 0, max: 65_535 })
         };
         let mut ranges = Vec::new();
-        for part in text.split(',') {
-            let (first, last) = part.split_once('-').unwrap_or((part, part));
-            let range = (port(first)?, port(last)?);
-            if range.0 > range.1 {
-                return Err(Refusal::Malformed(PORT_LIST_FORM));
+        for line in text.split('\n').filter(|line| !line.is_empty()) {
+            for part in line.strip_suffix(',').unwrap_or(line).split(',') {
+                let (first, last) = part.split_once('-').unwrap_or((part, part));
+                let range = (port(first)?, port(last)?);
+                if range.0 > range.1 {
+                    return Err(Refusal::Malformed(PORT_LIST_FORM));
+                }
+                ranges.push(range);
             }
-            ranges.push(range);
         }
         Ok(PortList::from_ranges(ranges))
     }

@@ -131,6 +131,15 @@ impl Two {
         panic!("the two never fell silent");
     }
 
+    /// What stack `from` sends now, taken and counted as sent by its device.
+    pub fn sent_by(&mut self, from: usize) -> Vec<Transmit> {
+        let (now, mut batch) = (self.now, Batch::new(64));
+        while self.stacks[from].poll_transmit(now, &mut batch) > 0 {}
+        let packets: Vec<_> = core::iter::from_fn(|| batch.pop()).collect();
+        packets.iter().for_each(|packet| self.stacks[from].handle_transmitted(now, &[packet.token]));
+        packets
+    }
+
     /// One packet of each leaves before either arrives.
     pub fn cross(&mut self) {
         let now = self.now;

@@ -137,7 +137,7 @@ fn columns(entry: &SysctlEntry) -> String {
         false => format!("`{default}` (`{manpage}`)"),
     };
     let range = match entry.kind {
-        Kind::Algorithm | Kind::AlgorithmList => "names".to_owned(),
+        Kind::Algorithm | Kind::AlgorithmList | Kind::Profile => "names".to_owned(),
         Kind::FastOpenKey => "hexadecimal".to_owned(),
         Kind::PortList => "ports".to_owned(),
         _ => format!("{} to {}", entry.min, entry.max),
@@ -155,11 +155,17 @@ fn columns(entry: &SysctlEntry) -> String {
 fn beyond_scripts(name: &str) -> Option<&'static str> {
     Some(match name {
         _ if name.starts_with("neigh.") => "scripts have no layer-2 device",
+        "cauce.profile" | "cauce.link_speed" => "they set others, to which the stack is not deaf",
         "net.core.rmem_default" | "net.core.wmem_default" => {
             "without effect on TCP, as on Linux: tcp_rmem and tcp_wmem have its defaults"
         }
         "ip_unprivileged_port_start" => "scripts run with privilege",
         "ipfrag_high_thresh" | "ipfrag_time" => "scripts send no fragments",
+        "tcp_autocorking" | "tcp_limit_output_bytes" => "the device of scripts is never behind",
+        "tcp_dma_copybreak" => "scripts read into buffers of their own",
+        "tcp_low_latency" => "scripts let the stack answer after every packet",
+        "tcp_allowed_congestion_control" => "the calls of scripts are privileged",
+        "tcp_available_congestion_control" => "nobody writes it",
         "cauce.max_sockets"
         | "cauce.max_half_open"
         | "cauce.max_metrics"
@@ -184,9 +190,12 @@ fn kernel(name: &str) -> Option<&'static str> {
         | "tcp_westwood"
         | "tcp_timewait_len"
         | "tcp_probe_bytes"
-        | "tcp_init_cwnd" => GONE,
+        | "tcp_init_cwnd"
+        | "tcp_offer_rfc1323"
+        | "tcp_rto_initial_ms" => GONE,
         "tcp_fack" | "tcp_low_latency" => "without effect on Linux: ours alone",
         "tcp_adv_win_scale" => "without effect on Linux since 6.6; acts in profile manpage (X-10)",
+        "tcp_retries1" => "a script has one device; the counter is ours alone",
         "tcp_recovery" => "RACK cannot be switched off on 6.18: ours alone",
         "tcp_max_orphans" | "tcp_mem" | "net.core.rmem_max" | "net.core.wmem_max" => {
             "of the whole machine on Linux, not of a namespace"

@@ -198,9 +198,10 @@ impl Connection {
         }
     }
 
-    /// Gives a segment its mark and its ECN bits. Classic: new text is ECN-capable, and the first of it after a reduction
-    /// says CWR; what is sent again, probes and bare acknowledgements are not (RFC 3168 6.1.4 to 6.1.6; P-151), unless
-    /// the algorithm needs every packet to be. Accurate: everything but SYNs is (Linux), and bears the counter.
+    /// Gives a segment its mark and its ECN bits. Classic: new text is ECN-capable, and the first of it after a
+    /// reduction says CWR; what is sent again, probes and bare acknowledgements are not (RFC 3168 6.1.4 to 6.1.6;
+    /// P-151), unless the algorithm needs every packet to be. Accurate: everything but SYNs is (Linux), and bears the
+    /// counter.
     pub(crate) fn mark_outgoing(&mut self, segment: &Outgoing, flags: &mut Flags) -> Mark {
         let by_algorithm = if self.cong.needs_ecn() { Mark::Ect0 } else { Mark::NotEct };
         let syn = flags.contains(Flags::SYN);

@@ -7,6 +7,7 @@
 
 use crate::addr::Addr;
 use crate::frame::DeviceId;
+use crate::stack::metrics_cache::PathMetrics;
 use crate::sysctl::AlgorithmName;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -61,6 +62,8 @@ pub struct RouteMetrics {
     pub hoplimit: u8,
     /// Ask for ECN whatever `tcp_ecn` says.
     pub ecn: bool,
+    /// What is taken for true of its destinations until connections have learned more (S-33).
+    pub path: PathMetrics,
 }
 
 /// One route.

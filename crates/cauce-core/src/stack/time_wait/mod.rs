@@ -61,6 +61,8 @@ pub struct NewTimeWait {
     pub timestamps: bool,
     /// The peer's last timestamp, if it sent one.
     pub ts_recent: Option<TsRecent>,
+    /// The retransmission time-out, from which `tcp_tw_recycle` reckons the length.
+    pub rto: Duration,
     /// What is added to the millisecond clock for our TSval.
     pub ts_offset: u32,
     /// The traffic class of our ACKs.
@@ -149,6 +151,24 @@ impl TimeWaits {
         sysctl.timewait_len()
     }
 
+    /// How long the record `index` stays in TIME-WAIT: 3.5 time-outs where `tcp_tw_recycle` is on and the peer has sent
+    /// timestamps (S-49), else all the time.
+    pub fn stay(&self, index: u32, sysctl: &Sysctls) -> Duration {
+        let whole = TimeWaits::length(sysctl);
+        match self.state(index) {
+            Some(state) if sysctl.tcp_tw_recycle != 0 && state.bits & HAS_TS_RECENT != 0 => {
+                whole.min(Duration::from_millis(u64::from(state.recycled_ms)))
+            }
+            _ => whole,
+        }
+    }
+
+    /// The peer's last timestamp, if the record has one.
+    pub fn ts_recent(&self, index: u32) -> Option<TsRecent> {
+        let state = self.state(index).filter(|state| state.bits & HAS_TS_RECENT != 0)?;
+        Some(TsRecent { value: state.ts_recent, at: state.ts_recent_at })
+    }
+
     /// Adds a record, unless there are `tcp_max_tw_buckets` already (S-29): then the connection ends at once
     /// and `TCPTimeWaitOverflow` is counted.
     pub fn insert(&mut self, new: &NewTimeWait, ctx: &mut Context<'_>) -> Option<u32> {
@@ -168,6 +188,7 @@ impl TimeWaits {
             last_oow_ack: 0,
             uid: new.binding.uid,
             device: new.device,
+            recycled_ms: u16::try_from((new.rto * 7 / 2).as_millis()).unwrap_or(u16::MAX),
             substate: new.substate,
             rcv_wscale: new.rcv_wscale.min(14),
             tos: new.tos,

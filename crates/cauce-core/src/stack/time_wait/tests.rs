@@ -51,6 +51,7 @@ fn leftover(remote: &str) -> NewTimeWait {
         rcv_wscale: 7,
         timestamps: false,
         ts_recent: None,
+        rto: Duration::from_millis(200),
         ts_offset: 7,
         tos: 0x10,
         ttl: 64,

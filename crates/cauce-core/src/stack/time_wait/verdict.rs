@@ -66,6 +66,8 @@ pub(super) struct State {
     pub(super) last_oow_ack: u32,
     pub(super) uid: u32,
     pub(super) device: DeviceId,
+    /// Three and a half retransmission time-outs.
+    pub(super) recycled_ms: u16,
     pub(super) substate: Substate,
     pub(super) rcv_wscale: u8,
     pub(super) tos: u8,

@@ -4,6 +4,7 @@
 //! problem, never a number that is stored and forgotten.
 
 mod link;
+mod metrics;
 mod route;
 mod words;
 
@@ -11,6 +12,7 @@ use std::net::IpAddr;
 
 use cauce_core::frame::DeviceId;
 use cauce_core::stack::Stack;
+use cauce_core::time::Instant;
 
 use super::Output;
 
@@ -41,15 +43,16 @@ impl Family {
 /// ```
 /// use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 /// use cauce_core::sysctl::Sysctls;
+/// use cauce_core::time::Instant;
 /// use cauce_posix::tools::ip::run;
 /// let mut n = 0u64;
 /// let mut stack = Stack::new(Sysctls::default(), Box::new(move || { n += 1; n }));
 /// let tun = InterfaceConfig { name: "tun0".into(), mtu: 1500, medium: Medium::Ip, max_super: 0 };
 /// stack.add_interface(tun);
-/// run(&mut stack, &["route", "add", "192.0.2.0/24", "dev", "tun0", "initcwnd", "3"]);
-/// assert_eq!(run(&mut stack, &["route"]).stdout, "192.0.2.0/24 dev tun0 scope link initcwnd 3 \n");
+/// run(&mut stack, Instant::ZERO, &["route", "add", "192.0.2.0/24", "dev", "tun0", "initcwnd", "3"]);
+/// assert_eq!(run(&mut stack, Instant::ZERO, &["route"]).stdout, "192.0.2.0/24 dev tun0 scope link initcwnd 3 \n");
 /// ```
-pub fn run(stack: &mut Stack, arguments: &[&str]) -> Output {
+pub fn run(stack: &mut Stack, now: Instant, arguments: &[&str]) -> Output {
     let mut family = Family::default();
     let mut words = arguments;
     while let [option, rest @ ..] = words {
@@ -81,7 +84,7 @@ pub fn run(stack: &mut Stack, arguments: &[&str]) -> Output {
     } else if is_short(object, "link", 1) {
         link::run(stack, words)
     } else if is_short(object, "tcp_metrics", 3) || is_short(object, "tcpmetrics", 3) {
-        tcp_metrics(stack, words)
+        metrics::run(stack, family, now, words)
     } else if OTHERS.iter().any(|other| is_short(object, other, 2)) {
         Output::unsupported(format!("ip {object}"))
     } else {
@@ -108,23 +111,6 @@ const OTHERS: [&str; 12] = [
 /// True when `word` is `whole` or a beginning of it with at least `least` letters.
 fn is_short(word: &str, whole: &str, least: usize) -> bool {
     word.len() >= least && whole.starts_with(word)
-}
-
-/// What is remembered of destinations, cookies of Fast Open among it, can be forgotten as a whole.
-fn tcp_metrics(stack: &mut Stack, words: &[&str]) -> Output {
-    match words {
-        [] => Output::default(),
-        [command, ..] if is_short(command, "show", 1) || is_short(command, "list", 1) => Output::default(),
-        [command, ..] if is_short(command, "flush", 1) => {
-            stack.destinations_mut().clear();
-            Output::default()
-        }
-        [command, address] if is_short(command, "delete", 1) => match address.parse::<IpAddr>() {
-            Ok(_) => no_process(),
-            Err(_) => wrong_address(address),
-        },
-        [command, ..] => unknown_command(command, "tcp_metrics"),
-    }
 }
 
 fn no_process() -> Output {

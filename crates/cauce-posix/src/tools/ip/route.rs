@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use cauce_core::frame::DeviceId;
 use cauce_core::stack::Stack;
 use cauce_core::stack::route::{Prefix, Route, RouteKind, RouteMetrics, RouteQuery, Unroutable};
+use cauce_core::sysctl::{AlgorithmList, AlgorithmName};
 
 use super::words::{Parsed, Words};
 use super::{
@@ -157,6 +158,7 @@ fn parse(stack: &mut Stack, words: &[&str]) -> Parsed<Wanted> {
         (text, _) => text.parse().ok(),
     };
     let prefix = prefix.ok_or_else(|| Box::new(wrong_address(destination)))?;
+    let algorithms = stack.sysctl().tcp_available_congestion_control.clone();
     let mut wanted = Wanted {
         prefix,
         kind,
@@ -186,16 +188,40 @@ fn parse(stack: &mut Stack, words: &[&str]) -> Parsed<Wanted> {
                 other => return Err(Box::new(Output::unsupported(format!("ip route … table {other}")))),
             },
             "onlink" => return Err(Box::new(Output::unsupported("ip route … onlink"))),
-            _ => metric(name, &mut words, &mut wanted.metrics)?,
+            _ => metric(name, &mut words, &mut wanted.metrics, &algorithms)?,
         }
     }
     Ok(wanted)
 }
 
 /// One metric. Those that the engine does not act on are unsupported.
-fn metric(name: &str, words: &mut Words<'_, '_>, metrics: &mut RouteMetrics) -> Parsed<()> {
+fn metric(
+    name: &str,
+    words: &mut Words<'_, '_>,
+    metrics: &mut RouteMetrics,
+    algorithms: &AlgorithmList,
+) -> Parsed<()> {
     let locked = words.skip(&["lock"]);
     match name {
+        "rtt" => (metrics.path.srtt_us, metrics.path.locked.srtt) = (words.span(name)?, locked),
+        "rttvar" => (metrics.path.rttvar_us, metrics.path.locked.rttvar) = (words.span(name)?, locked),
+        "ssthresh" => {
+            (metrics.path.ssthresh, metrics.path.locked.ssthresh) = (words.number(name, u32::MAX)?, locked);
+        }
+        "cwnd" => (metrics.path.cwnd, metrics.path.locked.cwnd) = (words.number(name, u32::MAX)?, locked),
+        "reordering" => {
+            (metrics.path.reordering, metrics.path.locked.reordering) =
+                (words.number(name, u32::MAX)?, locked);
+        }
+        "quickack" => metrics.quickack = words.number(name, u32::MAX)? != 0,
+        "congctl" if locked => return Err(Box::new(Output::unsupported("ip route … congctl lock"))),
+        "congctl" => {
+            let algorithm = AlgorithmName::new(words.value(name)?);
+            metrics.congctl = algorithm.filter(|name| algorithms.contains(name.as_str()));
+            if metrics.congctl.is_none() {
+                return Err(Box::new(Output::failed(2, "Error: Unknown tcp congestion algorithm.")));
+            }
+        }
         "mtu" => {
             metrics.mtu_lock = locked;
             metrics.mtu = words.number(name, u32::from(u16::MAX))? as u16;
@@ -295,24 +321,39 @@ fn describe(stack: &mut Stack, route: &Route, with_device: bool, text: &mut Stri
     text.push('\n');
 }
 
+/// The metrics that are set, in iproute2's order.
 fn describe_metrics(metrics: &RouteMetrics, text: &mut String) {
-    if metrics.mtu != 0 {
-        let lock = if metrics.mtu_lock { "lock " } else { "" };
-        let _ = write!(text, "mtu {lock}{} ", metrics.mtu);
-    }
-    for (name, value) in [("advmss", metrics.advmss), ("initcwnd", metrics.initcwnd)] {
-        if value != 0 {
-            let _ = write!(text, "{name} {value} ");
+    let (path, locked) = (&metrics.path, &metrics.path.locked);
+    let count = |value: u32| if value == 0 { String::new() } else { value.to_string() };
+    for (name, locked, value) in [
+        ("mtu", metrics.mtu_lock, count(metrics.mtu.into())),
+        ("rtt", locked.srtt, span(path.srtt_us)),
+        ("rttvar", locked.rttvar, span(path.rttvar_us)),
+        ("ssthresh", locked.ssthresh, count(path.ssthresh)),
+        ("cwnd", locked.cwnd, count(path.cwnd)),
+        ("advmss", false, count(metrics.advmss.into())),
+        ("reordering", locked.reordering, count(path.reordering)),
+        ("initcwnd", false, count(metrics.initcwnd.into())),
+        ("features", false, if metrics.ecn { "ecn".to_owned() } else { String::new() }),
+        ("rto_min", true, span(metrics.rto_min_us)),
+        ("initrwnd", false, count(metrics.initrwnd.into())),
+        ("quickack", false, count(metrics.quickack.into())),
+        ("congctl", false, metrics.congctl.map_or_else(String::new, |name| name.to_string())),
+    ] {
+        if !value.is_empty() {
+            let lock = if locked { "lock " } else { "" };
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{name} {lock}{value} ");
         }
     }
-    if metrics.ecn {
-        text.push_str("features ecn ");
-    }
-    if metrics.rto_min_us != 0 {
-        let _ = write!(text, "rto_min lock {}ms ", metrics.rto_min_us / 1000);
-    }
-    if metrics.initrwnd != 0 {
-        let _ = write!(text, "initrwnd {} ", metrics.initrwnd);
+}
+
+/// A span as iproute2 writes it, empty for none.
+fn span(us: u32) -> String {
+    match us / 1_000 {
+        0 => String::new(),
+        ms @ 1..1_000 => format!("{ms}ms"),
+        ms => format!("{}s", f64::from(ms) / 1_000.0),
     }
 }
 

@@ -1,5 +1,6 @@
 use super::*;
 use crate::tools::{Problem, test_stack};
+use cauce_core::stack::metrics_cache::PathMetrics;
 use cauce_core::stack::{InterfaceConfig, Medium};
 
 /// A stack as a script finds it: one TUN, its network, and a network behind a router.
@@ -13,7 +14,7 @@ fn stack() -> Stack {
 }
 
 fn ask(stack: &mut Stack, line: &str) -> Output {
-    run(stack, &line.split(' ').collect::<Vec<_>>())
+    run(stack, Instant::ZERO, &line.split(' ').collect::<Vec<_>>())
 }
 
 /// The texts and statuses are those of iproute2 6.1 for the same lines.
@@ -70,19 +71,40 @@ fn routes_change_as_with_the_real_one() {
     assert_eq!(ask(&mut stack, "-6 route show").stdout, "");
 }
 
+/// S-33: metrics of destinations, prescribed by a route or remembered. The texts are those of iproute2 6.1.
+#[test]
+fn metrics_are_prescribed_shown_and_forgotten() {
+    let mut stack = stack();
+    let change = "route change 192.0.2.0/24 via 192.168.0.2 dev tun0 rtt 300ms rttvar 20ms ssthresh lock 5 cwnd 7 \
+                  reordering 8 quickack 1 congctl reno";
+    assert_eq!(ask(&mut stack, change), Output::default());
+    assert_eq!(
+        ask(&mut stack, "route show 192.0.2.0/24").stdout,
+        "192.0.2.0/24 via 192.168.0.2 dev tun0 rtt 300ms rttvar 20ms ssthresh lock 5 cwnd 7 reordering 8 \
+         quickack 1 congctl reno \n"
+    );
+    let unknown = ask(&mut stack, "route change 192.0.2.0/24 via 192.168.0.2 congctl nosuch");
+    assert_eq!((unknown.status, unknown.stderr.trim_end()), (2, "Error: Unknown tcp congestion algorithm."));
+    let metrics =
+        PathMetrics { srtt_us: 300_446, rttvar_us: 9, ssthresh: 7, cwnd: 4, ..PathMetrics::default() };
+    for address in ["192.0.2.1", "2001:db8::1"] {
+        let address: IpAddr = address.parse().unwrap();
+        stack.destinations_mut().store(address.into(), metrics, Instant::ZERO, 10);
+    }
+    let line = "192.0.2.1 age 0.000sec ssthresh 7 cwnd 4 rtt 300446us rttvar 9us \n";
+    assert_eq!(ask(&mut stack, "tcp_metrics show 192.0.2.0/24").stdout, line);
+    assert_eq!(ask(&mut stack, "-6 tcp_metrics").stdout, line.replace("192.0.2.1", "2001:db8::1"));
+    assert_eq!(ask(&mut stack, "tcp_metrics delete 192.0.2.1"), Output::default());
+    assert_eq!(ask(&mut stack, "tcp_metrics delete 192.0.2.1").status, 2);
+    assert_eq!(ask(&mut stack, "tcp_metrics flush all"), Output::default());
+    assert_eq!(ask(&mut stack, "tcp_metrics").stdout, "");
+}
+
 /// Nothing is stored that nobody reads.
 #[test]
 fn what_the_engine_would_ignore_is_refused() {
     let mut stack = stack();
-    for what in [
-        "quickack 1",
-        "window 5000",
-        "hoplimit 7",
-        "congctl reno",
-        "features tcp_usec_ts",
-        "rtt 10",
-        "table 7",
-    ] {
+    for what in ["window 5000", "hoplimit 7", "congctl lock reno", "features tcp_usec_ts", "table 7"] {
         let output = ask(&mut stack, &format!("route change 192.0.2.0/24 via 192.168.0.2 {what}"));
         assert!(matches!(output.problems[..], [Problem::Unsupported(_)]), "{what}");
         assert_ne!(output.status, 0);

@@ -16,7 +16,7 @@ pub(super) fn run(core: &mut Core, words: &[&str], directory: &Path) -> Output {
         core.stack.interfaces().get(core.device).map(|config| config.name.clone()).unwrap_or_default();
     match *name {
         "ethtool" => core.commands.offloads.ethtool(&device, arguments),
-        "ip" => ip::run(&mut core.stack, arguments),
+        "ip" => ip::run(&mut core.stack, core.now, arguments),
         "netstat" => netstat::run(&core.stack, core.now, arguments),
         "nstat" => nstat::run(&core.stack, &mut core.commands.history, arguments),
         "ss" => ss::run(&core.stack, core.now, arguments),
