@@ -179,7 +179,8 @@ fn op(random: &mut Random, mode: IpMode) -> Op {
         36 => Op::PeerCloses,
         37 => Op::PeerResets,
         38 => Op::PeerConnects,
-        _ => random.one_of(&[1, 2]).eq(&1).then_some(Op::PeerAccepts).unwrap_or(Op::PeerRefuses),
+        _ if random.one_of(&[1, 2]) == 1 => Op::PeerAccepts,
+        _ => Op::PeerRefuses,
     }
 }
 
