@@ -49,6 +49,7 @@ mod split_owned;
 mod stream;
 mod stream_options;
 mod stream_transfer;
+mod tcp_options;
 mod timer;
 mod transfer;
 mod waiters;

@@ -138,6 +138,11 @@ impl RateEstimator {
         }
     }
 
+    /// The stamp for a SYN or SYN,ACK: its round trip says nothing about a rate.
+    pub fn stamp_of_syn(&self) -> TxStamp {
+        TxStamp { delivered_at: Instant::NEVER, ..TxStamp::default() }
+    }
+
     /// Notes in `delivery` a record that this ACK delivers: its stamp, when it was last sent, the offset after it, and
     /// whether it was ever retransmitted. A record SACKed before must not be noted again.
     pub fn on_delivered(
@@ -149,7 +154,7 @@ impl RateEstimator {
         retransmitted: bool,
     ) {
         let newest = (sent_at, end) > (self.first_tx_at, delivery.end);
-        if delivery.present && !newest {
+        if stamp.delivered_at == Instant::NEVER || delivery.present && !newest {
             return;
         }
         self.first_tx_at = sent_at;
@@ -253,9 +258,9 @@ impl RateEstimator {
         bytes.saturating_mul(1_000_000) / u64::from(self.rate_interval_us)
     }
 
-    /// `tcpi_delivery_rate_app_limited`: the application limited the rate reported.
+    /// `tcpi_delivery_rate_app_limited`: the application limited the rate reported, or there is none yet.
     pub fn delivery_rate_app_limited(&self) -> bool {
-        self.rate_app_limited
+        self.rate_app_limited || self.rate_interval_us == 0
     }
 }
 

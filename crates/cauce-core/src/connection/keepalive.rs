@@ -17,6 +17,15 @@ use cauce_wire::Flags;
 impl Connection {
     /// Starts, re-arms or stops the timer after an option, the state or the owner changed.
     pub(crate) fn arm_keepalive(&mut self, cx: &Context<'_>) {
+        self.arm_keepalive_since(self.last_activity(), cx);
+    }
+
+    /// SO_KEEPALIVE was switched: how long the peer has been silent until now does not count (O-33).
+    pub(crate) fn switch_keepalive(&mut self, cx: &Context<'_>) {
+        self.arm_keepalive_since(cx.now, cx);
+    }
+
+    fn arm_keepalive_since(&mut self, since: Instant, cx: &Context<'_>) {
         if self.has(flag::ORPHAN) && self.state == State::FinWait2 {
             return;
         }
@@ -26,7 +35,7 @@ impl Connection {
             self.timers.keepalive = Instant::NEVER;
             return;
         }
-        let due = self.last_activity() + self.options.keep_idle(cx.sysctl);
+        let due = since + self.options.keep_idle(cx.sysctl);
         self.timers.keepalive = due.max(cx.now);
     }
 

@@ -334,10 +334,7 @@ impl Connection {
 
     /// The settings of congestion control.
     pub(crate) fn congestion_settings(&self, cx: &Context<'_>) -> congestion::Settings {
-        let initial = match self.path.initcwnd {
-            0 => cx.sysctl.tcp_init_cwnd.max(1),
-            segments => u32::from(segments),
-        };
+        let initial = self.path.initial_window(cx.sysctl);
         congestion::Settings::of(cx.sysctl, initial)
     }
 

@@ -130,6 +130,8 @@ impl Connection {
         let window = InitialWindow { window: record.rcv_wnd, scale: record.rcv_wscale, ..opening };
         let mut conn = Connection::build_block(setup, negotiated, irs, window, cx);
         conn.state = State::SynReceived;
+        // The SYN came before there was a connection to count it.
+        conn.stats.segs_in = 1;
         conn.options.set_traffic_class(conn.key.is_v4(), record.tos & !ECN_MASK);
         if timestamps {
             conn.ts.store(record.ts_recent, cx.now);
@@ -160,10 +162,7 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Connection {
         let iss = setup.iss;
-        let initial = match setup.path.initcwnd {
-            0 => cx.sysctl.tcp_init_cwnd.max(1),
-            segments => u32::from(segments),
-        };
+        let initial = setup.path.initial_window(cx.sysctl);
         let config = Self::receiver_config_of(&setup.options, &negotiated, window, cx.sysctl);
         let mut recovery = Recovery::new(&env_of(&setup.path, &setup.options, cx).settings);
         recovery.set_sack(negotiated.sack);

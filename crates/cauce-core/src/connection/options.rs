@@ -4,7 +4,7 @@ use super::state::State;
 use super::{Connection, flag, pending};
 use crate::context::Context;
 use crate::socket::errno::Errno;
-use crate::socket::options::SocketOption;
+use crate::socket::options::{SocketOption, flag as flags};
 use crate::socket::readiness::Readiness;
 use crate::socket::timestamping::Timestamping;
 
@@ -28,6 +28,7 @@ impl Connection {
             SocketOption::Timestamping(bits) => self.key_stamps(Timestamping::checked(bits)?)?,
             _ => {}
         }
+        let probed = self.options.has(flags::KEEPALIVE);
         self.options.store(option, cx.sysctl)?;
         match *option {
             SocketOption::NoDelay(true) => self.want(pending::FLUSH),
@@ -36,7 +37,8 @@ impl Connection {
                 self.clear(flag::MORE);
                 self.want(pending::OUTPUT);
             }
-            SocketOption::KeepAlive(_) | SocketOption::KeepIdle(_) => self.arm_keepalive(cx),
+            SocketOption::KeepAlive(on) if on != probed => self.switch_keepalive(cx),
+            SocketOption::KeepIdle(_) => self.arm_keepalive(cx),
             SocketOption::QuickAck(on) if self.recv.set_quick_ack(i32::from(on), cx) => {
                 self.want(pending::ACK);
             }

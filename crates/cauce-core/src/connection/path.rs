@@ -4,6 +4,7 @@
 //! (DESIGN 4.13) or when retransmissions keep failing (S-38).
 
 use crate::frame::DeviceId;
+use crate::sysctl::Sysctls;
 
 /// A connection's copy of its route.
 #[derive(Clone, Copy, Debug)]
@@ -46,5 +47,13 @@ impl Path {
     /// Bytes of the IP header.
     pub fn network_header(&self) -> u16 {
         if self.v4 { 20 } else { 40 }
+    }
+
+    /// The initial congestion window in segments.
+    pub(crate) fn initial_window(&self, sysctl: &Sysctls) -> u32 {
+        match self.initcwnd {
+            0 => sysctl.tcp_init_cwnd.max(1),
+            segments => u32::from(segments),
+        }
     }
 }

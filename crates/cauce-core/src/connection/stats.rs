@@ -51,7 +51,12 @@ pub struct Stats {
 impl Stats {
     /// A connection that begins now.
     pub fn new(now: Instant) -> Self {
-        Stats { last_data_recv: now, last_ack_recv: now, ..Stats::default() }
+        Stats { last_data_sent: now, last_data_recv: now, last_ack_recv: now, ..Stats::default() }
+    }
+
+    /// The handshake is over: the ages count from here.
+    pub fn established(&mut self, now: Instant) {
+        (self.last_data_sent, self.last_data_recv, self.last_ack_recv) = (now, now, now);
     }
 
     /// The sender waits for something else from now on.

@@ -4,7 +4,6 @@ use super::*;
 use crate::counters::{Counter, Counters};
 use crate::drop_reason::DropReason;
 use crate::stack::memory::Memory;
-use crate::stack::metrics_cache::MetricsCache;
 use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Duration;

@@ -103,9 +103,16 @@ impl Recovery {
         self.base.dsack_seen
     }
 
-    /// `tcpi_total_rto`, `tcpi_total_rto_recoveries`, and `tcpi_total_rto_time` in milliseconds.
-    pub fn rto_totals(&self) -> (u16, u16, u32) {
-        (self.base.total_rto, self.base.total_rto_recoveries, self.base.total_rto_time_ms)
+    /// `tcpi_total_rto` and `tcpi_total_rto_recoveries`.
+    pub fn rto_totals(&self) -> (u16, u16) {
+        (self.base.total_rto, self.base.total_rto_recoveries)
+    }
+
+    /// `tcpi_total_rto_time`: milliseconds spent recovering from time-outs, up to now.
+    pub fn rto_time_ms(&self, now: Instant) -> u32 {
+        let since = self.flight.as_ref().and_then(|fl| fl.rto_since);
+        let open = since.map_or(0, |since| now.since(since).as_millis());
+        self.base.total_rto_time_ms.saturating_add(u32::try_from(open).unwrap_or(u32::MAX))
     }
 
     /// When the first retransmission of the present episode left: the clock of `tcp_retries2` and of

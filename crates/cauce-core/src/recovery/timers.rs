@@ -105,7 +105,6 @@ impl<C: WindowControl> Pass<'_, C> {
     /// Doubles the time-out, save for the first SYNs and for thin streams that asked for it. (A stream that has timed
     /// out is in its first slow start no more, which would keep it from being thin.)
     fn back_off(&mut self, state: &SenderState) {
-        self.base.backoff = self.base.backoff.saturating_add(1);
         let thin = state.established
             && self.settings.thin_linear_timeouts
             && self.fl.queue.counts.packets_out < THIN
@@ -114,6 +113,7 @@ impl<C: WindowControl> Pass<'_, C> {
             self.base.backoff = 0;
             self.base.rto = self.base.rtt.rto(self.settings.rto_max_us);
         } else if !state.syn_sent || self.base.total_rto > u16::from(self.settings.syn_linear_timeouts) {
+            self.base.backoff = self.base.backoff.saturating_add(1);
             self.base.rto = self.base.rto.doubled(self.settings.rto_max_us);
         }
     }

@@ -4,8 +4,9 @@
 //! a connection; the other way here is the simultaneous open.
 
 use super::{Segment, Step};
+use crate::congestion::INFINITE_SSTHRESH;
 use crate::connection::state::{Event, State};
-use crate::connection::{Connection, flag, pending};
+use crate::connection::{Connection, env_of, flag, pending};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
@@ -54,7 +55,7 @@ impl Connection {
         self.snd.max_wnd = self.snd.wnd;
         self.snd.wl1 = segment.header.seq;
         self.sync_mss(cx);
-        self.stats.segs_in = self.stats.segs_in.wrapping_add(u32::from(segment.segments));
+        self.stats.segs_in = u32::from(segment.segments);
         segment.seq = self.recv.nxt();
         segment.header.flags = segment.header.flags - Flags::SYN;
         self.recv.begin_syn_text();
@@ -134,9 +135,10 @@ impl Connection {
     /// The same; `begins` is false when it has carried data before.
     fn established(&mut self, begins: bool, cx: &mut Context<'_>) {
         self.transition(Event::AckOfSyn, cx);
-        self.stats.last_ack_recv = cx.now;
+        self.stats.established(cx.now);
         self.sync_mss(cx);
         if begins {
+            self.begin_afresh(cx);
             self.start_transfer(cx);
         }
         self.arm_keepalive(cx);
@@ -146,6 +148,15 @@ impl Connection {
             // The user closed before the handshake ended; his FIN follows what he wrote.
             self.transition(Event::Close, cx);
         }
+    }
+
+    /// What a lost SYN has done to the threshold says nothing of the path. A handshake without a round trip that can be
+    /// trusted begins with a time-out of 3 s (RFC 6298 5.7).
+    fn begin_afresh(&mut self, cx: &mut Context<'_>) {
+        self.cong.set_initial_ssthresh(INFINITE_SSTHRESH);
+        let (una, nxt) = (self.snd.una, self.snd.nxt);
+        let env = env_of(&self.path, &self.options, cx);
+        self.recovery.on_established(None, una, nxt, &env);
     }
 
     /// What congestion control and the send buffer begin with.

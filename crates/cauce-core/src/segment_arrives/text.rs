@@ -33,7 +33,9 @@ impl Connection {
             return Err(self.refuse_text(&segment, Errno::ECONNRESET, DropReason::DataAfterClose, cx));
         }
         let had = self.recv.readable();
-        self.stats.last_data_recv = cx.now;
+        if segment.len > 0 {
+            self.stats.last_data_recv = cx.now;
+        }
         self.note_echo(&segment, cx);
         let times = self.path_times(cx);
         let (len, mark) = (segment.len, segment.ecn);

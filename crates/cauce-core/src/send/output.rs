@@ -185,9 +185,13 @@ impl Connection {
             }
             Outgoing { seq: offer.start, flags, payload, len, reason }
         };
+        self.stats.bytes_retrans += segment.len as u64;
         let packet = self.build(segment, cx);
         out.push(packet);
-        let stamp = self.cong.rate.stamp(cx.now, self.recovery.packets_out());
+        let stamp = match offer.control.syn {
+            true => self.cong.rate.stamp_of_syn(),
+            false => self.cong.rate.stamp(cx.now, self.recovery.packets_out()),
+        };
         self.recovery.on_retransmitted(&offer, stamp, &mut self.env(cx));
         self.cong.on_retransmitted(offer.segments);
         true
@@ -350,7 +354,7 @@ impl Connection {
     fn begin_flight(&mut self, cx: &mut Context<'_>) {
         self.stalled_since = cx.now;
         let idle = cx.now.since(self.stats.last_data_sent);
-        if cx.sysctl.tcp_slow_start_after_idle != 0 && self.stats.last_data_sent != Instant::ZERO {
+        if cx.sysctl.tcp_slow_start_after_idle != 0 {
             let rto = self.recovery.rto().as_duration();
             let view = self.view(cx.now);
             let settings = self.congestion_settings(cx);
@@ -376,7 +380,8 @@ impl Connection {
         cx: &mut Context<'_>,
     ) {
         let before = self.recovery.packets_out();
-        let stamp = self.cong.rate.stamp(cx.now, before);
+        let stamp =
+            if control.syn { self.cong.rate.stamp_of_syn() } else { self.cong.rate.stamp(cx.now, before) };
         let env = self.env(cx);
         self.recovery.on_sent(start, end, mss, control, stamp, &env);
         self.cong.on_sent(self.recovery.packets_out().saturating_sub(before));
@@ -433,6 +438,7 @@ impl Connection {
             self.cong.rate.set_app_limited(in_flight);
         }
         let waiting = match blocked {
+            _ if !self.state.is_synchronized() => Waiting::Idle,
             Blocked::PeerWindow => Waiting::PeerWindow,
             _ if self.recovery.packets_out() == 0 && self.to_send() == 0 => Waiting::Idle,
             _ if blocked == Blocked::Empty && self.has(flag::WANTS_ROOM) => Waiting::SendBuffer,

@@ -190,7 +190,6 @@ impl Connection {
         }
         if matches!(segment.reason, SendReason::Retransmit | SendReason::Timeout) {
             // Recovery counts RetransSegs.
-            self.stats.bytes_retrans += segment.len as u64;
         } else {
             cx.count_by(Counter::OutSegs, segments as u64);
         }

@@ -5,9 +5,12 @@
 
 use crate::connection::ecn::{Mode, Received};
 use crate::connection::state::State;
-use crate::connection::{Connection, FIRST_OFFSET};
+use crate::connection::{Connection, FIRST_OFFSET, flag};
 use crate::recovery::phase::Phase;
 use crate::time::Instant;
+
+/// What `rcv_mss` begins with (Linux: `TCP_MIN_MSS`).
+const SMALLEST_MSS: u32 = 88;
 
 /// A picture of one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -77,9 +80,9 @@ pub struct TcpInfo {
     pub pacing_rate: u64,
     /// SO_MAX_PACING_RATE.
     pub max_pacing_rate: u64,
-    /// Bytes acknowledged.
+    /// Bytes acknowledged; a FIN counts, and the SYN of an active open.
     pub bytes_acked: u64,
-    /// Bytes received in order.
+    /// Bytes received in order; a FIN counts.
     pub bytes_received: u64,
     /// Segments sent.
     pub segs_out: u32,
@@ -95,6 +98,8 @@ pub struct TcpInfo {
     pub data_segs_out: u32,
     /// Delivery rate in bytes per second.
     pub delivery_rate: u64,
+    /// The application, not the network, limited that rate.
+    pub delivery_rate_app_limited: bool,
     /// Microseconds with data outstanding.
     pub busy_time: u64,
     /// Of them, blocked by the peer's window.
@@ -137,6 +142,14 @@ pub struct TcpInfo {
     pub snd_wnd: u32,
     /// The window that we offer, in bytes.
     pub rcv_wnd: u32,
+    /// How often a time-out made the connection try another path.
+    pub rehash: u32,
+    /// Retransmission time-outs.
+    pub total_rto: u16,
+    /// Recoveries that began with a time-out.
+    pub total_rto_recoveries: u16,
+    /// Milliseconds spent in them.
+    pub total_rto_time: u32,
     /// Why Fast Open spared no round trip: 1 no cookie, 2 data not acknowledged, 3 the SYN was sent again.
     pub fastopen_client_fail: u8,
 }
@@ -159,7 +172,8 @@ impl TcpInfo {
         let delivered = accurate.map_or_else(Received::default, |accurate| accurate.delivered);
         let received = ecn.map_or_else(Received::default, |ecn| ecn.received);
         let first = conn.snd.iss() + 1;
-        TcpInfo {
+        let (total_rto, total_rto_recoveries) = conn.recovery.rto_totals();
+        let info = TcpInfo {
             state: conn.state,
             ca_state: conn.recovery.phase(),
             retransmits: conn.recovery.retransmits().max(conn.syn_ack_timeouts()),
@@ -196,11 +210,9 @@ impl TcpInfo {
             total_retrans: conn.recovery.total_retrans(),
             pacing_rate: conn.cong.pacing_rate(),
             max_pacing_rate: conn.cong.max_pacing_rate(),
-            bytes_acked: conn.snd.una.saturating_sub(first).min(conn.write.end().saturating_sub(first)),
-            bytes_received: conn
-                .recv
-                .nxt()
-                .saturating_sub(FIRST_OFFSET + u64::from(conn.irs) + 1 + u64::from(conn.recv.fin_received())),
+            // As Linux counts: with the FIN, and with a SYN that a connection record has sent.
+            bytes_acked: conn.snd.una.saturating_sub(first - u64::from(conn.has(flag::ACTIVE))),
+            bytes_received: conn.recv.nxt().saturating_sub(FIRST_OFFSET + u64::from(conn.irs) + 1),
             segs_out: conn.stats.segs_out,
             segs_in: conn.stats.segs_in,
             notsent_bytes: conn.unsent().min(u64::from(u32::MAX)) as u32,
@@ -208,6 +220,7 @@ impl TcpInfo {
             data_segs_in: conn.stats.data_segs_in,
             data_segs_out: conn.stats.data_segs_out,
             delivery_rate: conn.cong.rate.delivery_rate(u32::from(conn.mss)),
+            delivery_rate_app_limited: conn.cong.rate.delivery_rate_app_limited(),
             busy_time,
             rwnd_limited,
             sndbuf_limited,
@@ -229,7 +242,26 @@ impl TcpInfo {
             rcv_ooopack: conn.recv.out_of_order_segments(),
             snd_wnd: conn.snd.wnd,
             rcv_wnd: conn.recv.offered(),
+            rehash: u32::from(total_rto),
+            total_rto,
+            total_rto_recoveries,
+            total_rto_time: conn.recovery.rto_time_ms(now),
             fastopen_client_fail: conn.fast_open_failure() as u8,
+        };
+        if conn.state == State::SynSent { info.before_agreement() } else { info }
+    }
+
+    /// As long as the peer has not answered, nothing is agreed upon and nothing has been measured.
+    fn before_agreement(self) -> Self {
+        let (options, snd_wscale, rcv_wscale, rcv_space) = (0, 0, 0, 0);
+        TcpInfo {
+            options,
+            snd_wscale,
+            rcv_wscale,
+            rcv_space,
+            rcv_mss: SMALLEST_MSS,
+            rcv_ssthresh: self.rcv_wnd,
+            ..self
         }
     }
 }

@@ -3,7 +3,6 @@
 use crate::context::Context;
 use crate::counters::Counters;
 use crate::stack::memory::Memory;
-use crate::stack::metrics_cache::MetricsCache;
 use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;

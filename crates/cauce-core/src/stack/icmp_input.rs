@@ -95,7 +95,7 @@ impl Stack {
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let follows =
-            matches!(conn.options.mtu_discover(key.is_v4()), 1 | 2) && !conn.path.has(Path::MTU_LOCKED);
+            matches!(conn.options.mtu_discover(key.is_v4()), 1..=3) && !conn.path.has(Path::MTU_LOCKED);
         if !follows || mtu >= u32::from(conn.path.mtu) {
             return;
         }

@@ -59,6 +59,7 @@ impl<'c> Run<'c, '_> {
         match self.target.finish_call(deadline).map_err(|error| self.refused(span, error))? {
             Some((at, outcome)) => self.judge_call(&blocked, at, &outcome),
             None => {
+                self.forget_closed(blocked.call);
                 let wanted = blocked.due.end.map(|end| format!(" and must end at {}", answer::seconds(end)));
                 let title = format!(
                     "this call still sleeps at {}{}",
@@ -125,6 +126,7 @@ impl<'c> Run<'c, '_> {
             found.push(Difference::new("end of the call", allowed, answer::seconds(at)));
         }
         if !found.is_empty() {
+            self.forget_closed(call);
             let timing = found.iter().all(|difference| difference.field == "end of the call");
             let (title, plain) = match found.as_slice() {
                 [one] if one.field == "result" => {
@@ -156,6 +158,14 @@ impl<'c> Run<'c, '_> {
             if fd != lowest {
                 found.push(Difference::new("descriptor", fd, lowest));
             }
+        }
+    }
+
+    /// A close() that fails the script, or still lingers, has given the descriptor back all the same: by now it may be
+    /// another script's, which must not find it closed.
+    pub(super) fn forget_closed(&mut self, call: &Call) {
+        if let Call::Close { fd } = call {
+            self.fds.remove(fd);
         }
     }
 

@@ -283,6 +283,9 @@ impl<'c> Run<'c, '_> {
     /// Resets what the script left open, closes its descriptors and runs its last command.
     fn clean_up(&mut self) -> Ran<()> {
         self.reset_all();
+        if let Some(sleeping) = self.blocked.take() {
+            self.forget_closed(sleeping.call);
+        }
         let fds: Vec<_> = std::mem::take(&mut self.fds).into_values().collect();
         for fd in fds {
             // What is left open is closed quietly: the script has had its say.
