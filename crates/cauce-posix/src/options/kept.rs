@@ -13,8 +13,6 @@ enum Rule {
     PrivilegedSwitch(Errno),
     /// An int in this range.
     Range(i32, i32),
-    /// As `Range`, and more than 0 needs privilege.
-    PrivilegedRange(i32, i32),
 }
 
 /// One of them.
@@ -42,13 +40,13 @@ const TABLE: &[Kept] = &[
     switch(SOCKET, libc::SO_WIFI_STATUS),
     switch(SOCKET, libc::SO_NOFCS),
     switch(SOCKET, libc::SO_SELECT_ERR_QUEUE),
-    Kept { rule: Rule::PrivilegedRange(0, i32::MAX), ..switch(SOCKET, libc::SO_BUSY_POLL) },
+    Kept { rule: Rule::Range(0, i32::MAX), ..switch(SOCKET, libc::SO_BUSY_POLL) },
     Kept {
         rule: Rule::PrivilegedSwitch(Errno::EPERM),
         ..switch(SOCKET, super::numbers::SO_PREFER_BUSY_POLL)
     },
     Kept { rule: Rule::Range(-1, 1), default: 1, ..switch(SOCKET, super::numbers::SO_TXREHASH) },
-    Kept { rule: Rule::PrivilegedSwitch(Errno::EPERM), ..switch(SOCKET, super::numbers::SO_RCVMARK) },
+    switch(SOCKET, super::numbers::SO_RCVMARK),
     switch(IP, libc::IP_PKTINFO),
     switch(IP, libc::IP_RECVTTL),
     switch(IP, libc::IP_RECVTOS),
@@ -87,13 +85,10 @@ impl Kept {
             Rule::Switch => Ok(i32::from(value != 0)),
             Rule::PrivilegedSwitch(error) if value != 0 && !privileged => Err(error),
             Rule::PrivilegedSwitch(_) => Ok(i32::from(value != 0)),
-            Rule::Range(min, max) | Rule::PrivilegedRange(min, max) if !(min..=max).contains(&value) => {
-                Err(Errno::EINVAL)
-            }
-            Rule::PrivilegedRange(..) if value > 0 && !privileged => Err(Errno::EPERM),
+            Rule::Range(min, max) if !(min..=max).contains(&value) => Err(Errno::EINVAL),
             // SO_TXREHASH: -1 stands for the default.
             Rule::Range(-1, _) if value == -1 => Ok(self.default),
-            Rule::Range(..) | Rule::PrivilegedRange(..) => Ok(value),
+            Rule::Range(..) => Ok(value),
         }
     }
 }
