@@ -161,11 +161,6 @@ pub const ALL: &[Exception] = &[
         },
     },
     Exception {
-        row: "O-24",
-        why: "the cap is kept to the millisecond; Linux rounds up to its tick",
-        applies: |case| case.option(libc::SOL_TCP, 44) && case.reads(),
-    },
-    Exception {
         row: "A-21",
         why: "a FIN is no byte; Linux counts it as long as it is not acknowledged",
         applies: |case| {

@@ -9,6 +9,7 @@ pub(crate) mod read;
 use crate::batch::TrafficClass;
 use crate::frame::DeviceId;
 use crate::listen::fast_open::enabled;
+use crate::recovery::rto;
 use crate::socket::Family;
 use crate::socket::errno::Errno;
 use crate::socket::timestamping::Timestamping;
@@ -118,7 +119,7 @@ pub enum SocketOption {
     ThinLinearTimeouts(i32),
     /// TCP_THIN_DUPACK, 0 or 1: accepted and ignored, as Linux does since 4.16; reads 0 (O-20).
     ThinDupAck(i32),
-    /// TCP_RTO_MAX_MS: the cap of the time-out in milliseconds, 1000 to 120000 (O-24).
+    /// TCP_RTO_MAX_MS: the cap of the time-out in milliseconds, 1000 to 120000, rounded up to a tick (O-24).
     RtoMax(i32),
     /// IP_MINTTL, 0 to 255: segments with fewer hops left are dropped (O-55).
     MinTtl(i32),
@@ -432,7 +433,10 @@ impl SocketOptions {
             ThinDupAck(value) => {
                 switch(value)?;
             }
-            RtoMax(millis) => self.rare_mut().rto_max = in_range(millis as u32, 1_000, 120_000)?,
+            RtoMax(millis) => {
+                let millis = in_range(millis as u32, 1_000, 120_000)?;
+                self.rare_mut().rto_max = millis.next_multiple_of(rto::TICK_US / 1_000);
+            }
             MinTtl(hops) => self.rare_mut().min_ttl = in_range(hops as u32, 0, 255)? as u8,
             MinHopCount(hops) => self.rare_mut().v6.min_hops = in_range(hops as u32, 0, 255)? as u8,
             BufLock(bits) => {
