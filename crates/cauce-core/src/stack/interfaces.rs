@@ -195,7 +195,9 @@ impl Interfaces {
             };
             return Ok((path, from.unwrap_or(to)));
         }
-        let query = RouteQuery { avoid: self.dead_hops.on_the_way_to(&to), ..query };
+        // SO_DONTROUTE means nothing to IPv6 (Linux).
+        let on_link = query.on_link && to.is_v4();
+        let query = RouteQuery { avoid: self.dead_hops.on_the_way_to(&to), on_link, ..query };
         let hop = self.routes.lookup(&to, query).map_err(|why| PathError(errno_of(why)))?;
         let interface = self.get(hop.device);
         let device_mtu = interface.map_or(1500, |config| config.mtu);
