@@ -107,6 +107,7 @@ const EXCEPTIONS: &[(&str, Which, &str)] = &[
     ("ipfrag_time", |_, theirs| theirs.number() < 0, "X-38: no negative times"),
     ("route.mtu_expires", |_, theirs| theirs.number() < 0, "X-38: no negative times"),
     ("route.min_adv_mss", |_, theirs| theirs.number() < 0, "S-63: no negative sizes"),
+    ("tcp_ecn_option", |text, _| text.starts_with('3'), "S-15: 3 is a later kernel's"),
     ("tcp_ecn", |text, _| text.starts_with(['3', '5']), "S-15: 3 to 5 ask for AccECN"),
     (
         "ipfrag_high_thresh",
