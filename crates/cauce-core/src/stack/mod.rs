@@ -15,11 +15,14 @@
 //!
 //! A stack owns everything and lends a [`Context`] downwards; no room below knows it.
 
+mod active;
+mod binding;
 pub mod black_hole;
 mod calls;
 #[cfg(test)]
 pub(crate) mod context_for_tests;
 pub mod control_segment;
+mod cookies;
 mod dead_hops;
 pub mod deadlines;
 pub mod demux;

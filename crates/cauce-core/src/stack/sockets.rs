@@ -1,23 +1,14 @@
 //! The user calls that touch more than one connection: opening, binding, connecting, accepting, closing
 //! (RFC 9293 3.10.1, 3.10.4, 3.10.5; ).
 
-use super::entity::FlowRef;
-use super::interfaces::{LOOPBACK, PathError};
-use super::listeners::{ANY_PORT, ListenAddr};
-use super::ports::PortRange;
-use super::time_wait::Takeover;
 use super::{Entry, PortHold, Stack};
-use crate::addr::{Addr, FlowKey};
+use crate::addr::Addr;
 use crate::connection::state::State;
-use crate::connection::{Connection, Setup, flag};
+use crate::connection::{Connection, flag};
 use crate::context::Context;
 use crate::counters::Counter;
-use crate::frame::DeviceId;
-use crate::listen::accept_queue::AcceptQueue;
-use crate::listen::fast_open::PendingOpens;
-use crate::listen::listener::Listener;
 use crate::socket::errno::Errno;
-use crate::socket::options::{SocketOption, SocketOptions, flag as option, rare_flag};
+use crate::socket::options::{SocketOption, SocketOptions, flag as option};
 use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
 use crate::socket::timestamping::Timestamping;
@@ -84,147 +75,6 @@ impl Stack {
         }
     }
 
-    pub(crate) fn bind(&mut self, id: SocketId, addr: SocketAddr) -> Result<(), Errno> {
-        let (family, options, bound) = match self.sockets.get(id).ok_or(Errno::EBADF)? {
-            Entry::Idle(idle) => (idle.family, &idle.options, idle.bound.is_some_and(|at| at.port != 0)),
-            Entry::Listener(listener) => (listener.family, &listener.options, true),
-            Entry::Connection(conn) => (conn.family(), &conn.options, true),
-        };
-        // Linux looks at the address first with IPv4, at the socket first with IPv6.
-        if bound && family == Family::V6 {
-            return Err(Errno::EINVAL);
-        }
-        let local = usable_addr(family, options.has(option::V6ONLY), addr)?;
-        let foreign_ok = options.has(option::TRANSPARENT | option::FREEBIND)
-            || local.is_v4() && self.shared.sysctl.ip_nonlocal_bind != 0;
-        if !local.is_unspecified() && !foreign_ok && !self.interfaces.loops_back(local) {
-            return Err(Errno::EADDRNOTAVAIL);
-        }
-        if bound {
-            return Err(Errno::EINVAL);
-        }
-        let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else { return Err(Errno::EINVAL) };
-        if family == Family::V6 && !local.is_v4() && !local.is_unspecified() {
-            // An address of IPv6 says it (Linux).
-            idle.options.store(&SocketOption::V6Only(true), &self.shared.sysctl)?;
-        }
-        let v6_only = idle.options.has(option::V6ONLY);
-        if addr.port() == 0 && idle.options.has_rare(rare_flag::ADDRESS_ONLY) {
-            // connect() or listen() will choose the port.
-            let at = ListenAddr { addr: local, port: 0, v6_only, device: idle.options.device() };
-            if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
-                idle.bound = Some(at);
-            }
-            return Ok(());
-        }
-        let hold = hold_of(&idle.options, false);
-        let ports = idle.options.port_range(self.shared.sysctl.ip_local_port_range);
-        let port = self.take_port(local, addr.port(), hold, ports)?;
-        if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
-            let device = idle.options.device();
-            idle.bound = Some(ListenAddr { addr: local, port, v6_only, device });
-            let user_port = addr.port() != 0;
-            idle.hold = PortHold { held: true, any_addr: local.is_unspecified(), user_port, ..hold };
-        }
-        Ok(())
-    }
-
-    /// The port, or one of `ports` when it is 0.
-    fn take_port(&mut self, addr: Addr, port: u16, hold: PortHold, ports: [u16; 2]) -> Result<u16, Errno> {
-        let binding = hold.binding(addr);
-        let port = if port == 0 {
-            let reserved = self.shared.sysctl.ip_local_reserved_ports.clone();
-            let range = PortRange { ports, reserved: reserved.ranges() };
-            self.ports.choose_for_bind(&binding, range, &mut *self.shared.rng).ok_or(Errno::EADDRINUSE)?
-        } else if self.ports.may_bind(port, &binding) {
-            port
-        } else {
-            return Err(Errno::EADDRINUSE);
-        };
-        self.ports.insert(port, binding);
-        Ok(port)
-    }
-
-    pub(crate) fn listen(&mut self, id: SocketId, backlog: u32) -> Result<(), Errno> {
-        let backlog = backlog.min((self.shared.sysctl.core_somaxconn as u64).min(u64::from(u32::MAX)) as u32);
-        match self.sockets.get_mut(id) {
-            Some(Entry::Listener(listener)) => {
-                listener.accept.set_backlog(backlog);
-                return Ok(());
-            }
-            Some(Entry::Idle(_)) => {}
-            Some(Entry::Connection(_)) => return Err(Errno::EINVAL),
-            None => return Err(Errno::EBADF),
-        }
-        self.bind_if_needed(id)?;
-        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EINVAL) };
-        let Some(at) = idle.bound else { return Err(Errno::EINVAL) };
-        let listening = PortHold { listening: true, ..idle.hold };
-        let (own, wanted) = (idle.hold.binding(at.addr), listening.binding(at.addr));
-        if !self.ports.may_change(at.port, &own, &wanted) {
-            return Err(Errno::EADDRINUSE);
-        }
-        self.ports.change(at.port, &own, wanted);
-        self.become_listener(id, at, listening, backlog);
-        Ok(())
-    }
-
-    pub(crate) fn listen_any(&mut self, id: SocketId, backlog: u32) -> Result<(), Errno> {
-        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EINVAL) };
-        if idle.bound.is_some() || !idle.options.has(option::TRANSPARENT) {
-            return Err(Errno::EINVAL);
-        }
-        let v6_only = idle.options.has(option::V6ONLY);
-        let addr = wildcard(idle.family);
-        let at = ListenAddr { addr, port: ANY_PORT, v6_only, device: idle.options.device() };
-        self.become_listener(id, at, PortHold::default(), backlog);
-        Ok(())
-    }
-
-    fn bind_if_needed(&mut self, id: SocketId) -> Result<(), Errno> {
-        let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else { return Ok(()) };
-        let at = match idle.bound {
-            Some(at) if at.port != 0 => return Ok(()),
-            Some(at) => at.addr,
-            None => wildcard(idle.family),
-        };
-        let hold = hold_of(&idle.options, false);
-        let (v6_only, device) = (idle.options.has(option::V6ONLY), idle.options.device());
-        let ports = idle.options.port_range(self.shared.sysctl.ip_local_port_range);
-        let port = self.take_port(at, 0, hold, ports)?;
-        if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
-            idle.bound = Some(ListenAddr { addr: at, port, v6_only, device });
-            idle.hold = PortHold { held: true, any_addr: at.is_unspecified(), user_port: false, ..hold };
-        }
-        Ok(())
-    }
-
-    fn become_listener(&mut self, id: SocketId, at: ListenAddr, hold: PortHold, backlog: u32) {
-        let Some(entry) = self.sockets.get_mut(id) else { return };
-        if let Entry::Idle(idle) = entry {
-            let listener = Listener {
-                family: idle.family,
-                options: idle.options.clone(),
-                at,
-                hold,
-                accept: AcceptQueue::new(backlog),
-                opens: PendingOpens::default(),
-                algorithm: idle.algorithm,
-                error: idle.error,
-                last_cookie: None,
-                in_events: false,
-            };
-            *entry = Entry::Listener(Box::new(listener));
-            let queue = match self.sockets.get(id) {
-                Some(Entry::Listener(listener)) => listener.options.incoming_queue(),
-                _ => None,
-            };
-            self.listeners.insert(at, id);
-            self.listeners.prefer_queue(at, id, queue);
-            self.follow_backlog(id);
-        }
-    }
-
     pub(crate) fn accept(&mut self, id: SocketId, now: Instant) -> Result<SocketId, Errno> {
         let child = match self.sockets.get_mut(id) {
             Some(Entry::Listener(listener)) => listener.accept.pop().ok_or(Errno::EAGAIN)?,
@@ -269,139 +119,6 @@ impl Stack {
             Some(_) => Err(Errno::EISCONN),
             None => Err(Errno::EBADF),
         }
-    }
-
-    /// OPEN, active (RFC 9293 3.10.1): chooses addresses and port, and asks for the SYN.
-    fn open_actively(&mut self, id: SocketId, now: Instant, remote: SocketAddr) -> Result<(), Errno> {
-        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
-        let mut to = usable_addr(idle.family, idle.options.has(option::V6ONLY), remote)?;
-        if to.is_unspecified() {
-            to = if to.is_v4() {
-                IpAddr::from([127, 0, 0, 1]).into()
-            } else {
-                IpAddr::V6(Ipv6Addr::LOCALHOST).into()
-            };
-        }
-        if to.is_multicast_or_broadcast() {
-            return Err(Errno::ENETUNREACH);
-        }
-        self.interfaces.forget_old_advice(now);
-        let bound = idle.bound;
-        let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
-        let (path, source) =
-            self.interfaces.path(from, to, idle.options.route_query()).map_err(|PathError(errno)| errno)?;
-        let hold = idle.hold;
-        let options = idle.options.clone();
-        let mut key = FlowKey { local: source, remote: to, local_port: 0, remote_port: remote.port() };
-        let mut takeover = None;
-        let hold = match bound {
-            Some(at) if at.port != 0 => {
-                key.local_port = at.port;
-                self.bound_tuple(&key, at, hold)?
-            }
-            _ => {
-                let ports = options.port_range(self.shared.sysctl.ip_local_port_range);
-                (key.local_port, takeover) = self.ephemeral_port(&key, path.device, ports, now)?;
-                let hold = PortHold { held: true, chosen_by_connect: true, ..hold_of(&options, false) };
-                self.ports.insert(key.local_port, hold.binding(key.local));
-                hold
-            }
-        };
-        self.start_connection(id, now, key, path, hold, takeover)
-    }
-
-    /// A bound socket connects: its port stays, its address becomes the one it sends from.
-    fn bound_tuple(&mut self, key: &FlowKey, at: ListenAddr, hold: PortHold) -> Result<PortHold, Errno> {
-        let hash = self.flows.hash(key);
-        if self.find_flow(hash, key).is_some() {
-            return Err(Errno::EADDRNOTAVAIL);
-        }
-        self.ports.change(at.port, &hold.binding(at.addr), hold.binding(key.local));
-        Ok(hold)
-    }
-
-    fn ephemeral_port(
-        &mut self,
-        key: &FlowKey,
-        device: DeviceId,
-        ports: [u16; 2],
-        now: Instant,
-    ) -> Result<(u16, Option<Takeover>), Errno> {
-        let reserved = self.shared.sysctl.ip_local_reserved_ports.clone();
-        let range = PortRange { ports, reserved: reserved.ranges() };
-        let Stack { ports, flows, sockets, syn_queue, time_wait, shared, .. } = self;
-        let mut taken_over = None;
-        let sysctl = &shared.sysctl;
-        let usable = |port: u16| {
-            let candidate = FlowKey { local_port: port, ..*key };
-            let hash = flows.hash(&candidate);
-            let found = flows.find(hash, |flow| match flow {
-                FlowRef::Socket(id) => Self::key_of(sockets, id) == Some(candidate),
-                FlowRef::HalfOpen(index) => {
-                    syn_queue.get(index).is_some_and(|record| record.key == candidate)
-                }
-                FlowRef::TimeWait(index) => time_wait.key(index) == Some(candidate),
-            });
-            match found {
-                None => true,
-                Some(FlowRef::TimeWait(index)) => {
-                    let takeover = time_wait.takeover(index, now, sysctl, device == LOOPBACK);
-                    taken_over = takeover.map(|takeover| (index, takeover));
-                    taken_over.is_some()
-                }
-                Some(_) => false,
-            }
-        };
-        let port = ports.choose_for_connect(key, range, &mut *shared.rng, usable);
-        let port = port.ok_or(Errno::EADDRNOTAVAIL)?;
-        let Some((index, takeover)) = taken_over else { return Ok((port, None)) };
-        shared.counters.add(Counter::TWRecycled, 1);
-        self.remove_time_wait(index);
-        Ok((port, Some(takeover)))
-    }
-
-    fn start_connection(
-        &mut self,
-        id: SocketId,
-        now: Instant,
-        key: FlowKey,
-        path: crate::connection::path::Path,
-        hold: PortHold,
-        takeover: Option<Takeover>,
-    ) -> Result<(), Errno> {
-        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
-        let name = self.interfaces.algorithm(key.remote, idle.options.route_query());
-        let name = name.unwrap_or(idle.algorithm.name);
-        let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
-        let sequence =
-            takeover.map_or_else(|| self.isn.initial_sequence(&key, now), |takeover| takeover.iss.0);
-        let iss = (1u64 << 32) + u64::from(sequence);
-        let setup = Setup {
-            id,
-            key,
-            path,
-            hold,
-            options: idle.options.clone(),
-            v6_socket: idle.family == Family::V6,
-            iss,
-            ts_offset: self.timestamp_offset(&key),
-            algorithm,
-        };
-        let mut cx = self.shared.cx(now);
-        let mut conn = Connection::active(setup, &mut cx);
-        cx.count(Counter::ActiveOpens);
-        conn.set(flag::IN_FLOWS | flag::CONNECTING);
-        let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);
-        if let Some(entry) = self.sockets.get_mut(id) {
-            *entry = Entry::Connection(Box::new(conn));
-        }
-        self.insert_flow(&key, FlowRef::Socket(id));
-        self.settle(id, now);
-        if by_write { Ok(()) } else { Err(Errno::EINPROGRESS) }
-    }
-
-    pub(super) fn timestamp_offset(&self, key: &FlowKey) -> u32 {
-        if self.shared.sysctl.tcp_timestamps == 2 { 0 } else { self.isn.timestamp_offset(key) }
     }
 
     pub(crate) fn shutdown(&mut self, id: SocketId, now: Instant, how: Shutdown) -> Result<(), Errno> {
@@ -700,7 +417,7 @@ fn fits_unconnected(
     }
 }
 
-fn hold_of(options: &SocketOptions, listening: bool) -> PortHold {
+pub(super) fn hold_of(options: &SocketOptions, listening: bool) -> PortHold {
     PortHold {
         held: true,
         v6_only: options.has(option::V6ONLY),
@@ -723,7 +440,7 @@ pub(super) fn wildcard(family: Family) -> Addr {
 }
 
 /// The address in the form of the tables, if a socket of this family may use it.
-fn usable_addr(family: Family, v6_only: bool, addr: SocketAddr) -> Result<Addr, Errno> {
+pub(super) fn usable_addr(family: Family, v6_only: bool, addr: SocketAddr) -> Result<Addr, Errno> {
     match (family, addr) {
         (Family::V4, SocketAddr::V4(_)) => Ok(addr.ip().into()),
         (Family::V6, SocketAddr::V6(v6)) => {
