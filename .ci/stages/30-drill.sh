@@ -3,7 +3,7 @@
 # in every version of IP that it allows; then against the kernel in all these versions, which proves that the scripts
 # are true; those below ours/ are about what no kernel has. A script that is about one version says so in a line
 # `--ip_version=…`.
-# budget: 240
+# budget: 420
 set -euo pipefail
 
 DRILL=crates/cauce-drill

@@ -46,6 +46,16 @@ impl Socket<'_> {
         self.stack.connection(self.id).map(|conn| conn.key.remote()).ok_or(Errno::ENOTCONN)
     }
 
+    /// Bytes that TCP_SAVED_SYN would take away; 0 when there are none.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn saved_syn_len(&self) -> Result<usize, Errno> {
+        self.options()?;
+        let rare = self.stack.connection(self.id).and_then(|conn| conn.rare.as_ref());
+        Ok(rare.and_then(|rare| rare.saved_syn.as_ref()).map_or(0, |syn| syn.len()))
+    }
+
     /// True for a listener.
     pub fn is_listening(&self) -> bool {
         self.stack.is_listener(self.id)

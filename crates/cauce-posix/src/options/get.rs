@@ -40,6 +40,11 @@ impl Process {
                 Err(error) => error.into(),
             };
         }
+        // Headers that do not fit stay where they are.
+        let saved = (level, name) == (libc::SOL_TCP, numbers::TCP_SAVED_SYN);
+        if saved && socket.saved_syn_len().is_ok_and(|len| len > room) {
+            return Errno::EINVAL.into();
+        }
         let value = match (level, name) {
             // Linux hands out the port under this name.
             (libc::SOL_IP, numbers::IP_PROTOCOL) => {
