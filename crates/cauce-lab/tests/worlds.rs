@@ -1,4 +1,4 @@
-//! Random worlds between two of our own stacks (issue "What it must show", 4).
+//! Random worlds between two of our own stacks.
 //!
 //! `CAUCE_WORLDS` is how many worlds to run (default 2,000) and `CAUCE_SEED` the first seed (default 0). A
 //! failing seed is printed; `CAUCE_SEED=n CAUCE_WORLDS=1` repeats it alone and prints its plan and packets.
