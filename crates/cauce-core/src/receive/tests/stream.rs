@@ -173,7 +173,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(300))]
 
     /// P-049, P-056: any order, overlap and repetition gives the stream once; the right edge never moves
-    /// left; what is reported has arrived; memory returns to zero.
+    /// left, but for the window that is closed when data found no memory; what is reported has arrived; memory
+    /// returns to zero.
     #[test]
     fn any_arrival_order_gives_the_stream(steps in steps(20_000), small in prop::bool::ANY) {
         const TOTAL: u64 = 20_000;
@@ -214,7 +215,7 @@ proptest! {
                 }
                 Step::Acknowledge => drop(rig.acknowledge()),
             }
-            prop_assert!(rig.rx.right_edge() >= edge);
+            prop_assert!(rig.rx.right_edge() >= edge || rig.rx.window() == 0);
             edge = rig.rx.right_edge();
             prop_assert_eq!(rig.memory.used(), u64::from(rig.rx.memory()));
             prop_assert!(rig.rx.memory() <= rcvbuf + 2 * 5304);
