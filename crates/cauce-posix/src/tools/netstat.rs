@@ -126,7 +126,7 @@ fn line(listed: &Listed, now: Instant, options: Options) -> String {
         listed.recv_queue,
         endpoint(listed.local, listed.family),
         endpoint(listed.remote, listed.family),
-        state_name(listed.state),
+        listed.state.name(),
     );
     // Writing to a String cannot fail.
     if options.extended {
@@ -168,22 +168,6 @@ fn endpoint(at: SocketAddr, family: Family) -> String {
     };
     let port = if at.port() == 0 { "*".to_owned() } else { at.port().to_string() };
     format!("{ip}:{port}")
-}
-
-fn state_name(state: State) -> &'static str {
-    match state {
-        State::Established => "ESTABLISHED",
-        State::SynSent => "SYN_SENT",
-        State::SynReceived => "SYN_RECV",
-        State::FinWait1 => "FIN_WAIT1",
-        State::FinWait2 => "FIN_WAIT2",
-        State::TimeWait => "TIME_WAIT",
-        State::Closed => "CLOSE",
-        State::CloseWait => "CLOSE_WAIT",
-        State::LastAck => "LAST_ACK",
-        State::Listen => "LISTEN",
-        State::Closing => "CLOSING",
-    }
 }
 
 #[cfg(test)]
