@@ -21,5 +21,5 @@ mod handles;
 mod host_sysctls;
 mod library;
 mod state;
-#[allow(unsafe_code)]
+#[allow(unsafe_code, reason = "the C interface of the shared object")]
 pub mod sys;
