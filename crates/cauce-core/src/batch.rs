@@ -36,6 +36,8 @@ pub enum SendReason {
     Timeout,
     /// A tail-loss probe.
     TailLossProbe,
+    /// New data in a segment larger than the others, to learn whether the path carries it.
+    PathMtuProbe,
     /// A zero-window probe.
     WindowProbe,
     /// A keepalive probe.

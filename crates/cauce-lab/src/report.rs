@@ -44,11 +44,13 @@ pub enum Situation {
     MarkedDelivery,
     /// A connection that its SYN has opened (Fast Open).
     FastOpen,
+    /// A probe of the path MTU that arrived or was lost.
+    PathProbe,
 }
 
 impl Situation {
     /// All situations; the first six are those that every large run has to reach in 1 % of its worlds.
-    pub const ALL: [Situation; 17] = [
+    pub const ALL: [Situation; 18] = [
         Situation::Rto,
         Situation::FastRetransmit,
         Situation::TailLossProbe,
@@ -66,6 +68,7 @@ impl Situation {
         Situation::ChallengeAck,
         Situation::MarkedDelivery,
         Situation::FastOpen,
+        Situation::PathProbe,
     ];
 
     /// Those that every large run has to reach in 1 % of its worlds.
@@ -99,6 +102,7 @@ impl Situation {
             Situation::ChallengeAck => &[Counter::TCPChallengeACK],
             Situation::MarkedDelivery => &[Counter::TCPDeliveredCE],
             Situation::FastOpen => &[Counter::TCPFastOpenPassive],
+            Situation::PathProbe => &[Counter::TCPMTUPSuccess, Counter::TCPMTUPFail],
         }
     }
 
@@ -122,6 +126,7 @@ impl Situation {
             Situation::ChallengeAck => "challenge ACK",
             Situation::MarkedDelivery => "marked delivery",
             Situation::FastOpen => "Fast Open",
+            Situation::PathProbe => "path-MTU probe",
         }
     }
 }

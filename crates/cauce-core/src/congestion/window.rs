@@ -4,6 +4,7 @@
 //! algorithm reads and changes the numbers. Reductions follow RFC 9937 (see `prr`), growth is the
 //! algorithm's, validation of unused windows is RFC 7661's and RFC 2861's concern (see `validation`).
 
+mod path_probe;
 mod reduction;
 mod validation;
 

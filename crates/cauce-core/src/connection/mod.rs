@@ -327,6 +327,7 @@ impl Connection {
             mss: u32::from(self.mss),
             cwnd_limited: self.cong.is_cwnd_limited(),
             syn_sent: self.state == State::SynSent,
+            path_probe: self.path_probe_start().is_some(),
             established: self.state == State::Established,
             user_timeout: None,
         }
@@ -370,17 +371,26 @@ impl Connection {
         self.want(pending::OUTPUT);
     }
 
-    /// Recomputes the MSS from path, peer and options (P-046, P-053, S-73).
+    /// Recomputes the MSS from path, peer, options and probes (P-046, P-053, S-73).
     pub(crate) fn sync_mss(&mut self, cx: &Context<'_>) {
-        let headers = self.path.network_header() + 20;
-        let by_path = self.path.mtu.saturating_sub(headers);
-        let mut mss = by_path.min(self.negotiated.peer_mss);
-        if self.options.max_segment != 0 {
-            mss = mss.min(self.options.max_segment);
+        let probed = self.bound_by_probing(cx);
+        let by_path = self.mss_of(self.path.mtu, cx);
+        self.mss = self.half_of_window(by_path).min(probed).max(1);
+    }
+
+    /// What a segment may carry where packets of `mtu` bytes arrive.
+    pub(crate) fn mss_of(&self, mtu: u16, cx: &Context<'_>) -> u16 {
+        let by_path = mtu.saturating_sub(self.path.network_header() + 20);
+        let mss = by_path.min(self.most_by_peer()).max(cx.sysctl.least_mss());
+        mss.saturating_sub(self.negotiated.option_space())
+    }
+
+    /// The largest segment that the peer's SYN and TCP_MAXSEG allow, options of the header included.
+    pub(crate) fn most_by_peer(&self) -> u16 {
+        match self.options.max_segment {
+            0 => self.negotiated.peer_mss,
+            asked => self.negotiated.peer_mss.min(asked),
         }
-        let least = cx.sysctl.tcp_min_snd_mss.clamp(1, 65535) as u16;
-        let space = self.negotiated.option_space();
-        self.mss = self.half_of_window(mss.max(least).saturating_sub(space)).max(1);
     }
 
     /// Half of the largest window that the peer has shown, or all of a tiny one; 0 before any.

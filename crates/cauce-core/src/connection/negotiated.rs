@@ -66,7 +66,7 @@ impl Negotiated {
 
     /// Narrows an offer to what the peer's SYN has too.
     pub fn agree(mut self, theirs: &TcpOptions, sysctl: &Sysctls) -> Self {
-        let least = sysctl.tcp_min_snd_mss.clamp(1, 65535) as u16;
+        let least = sysctl.least_mss();
         if let Some(mss @ 1..) = theirs.mss {
             self.peer_mss = mss.max(least);
         }

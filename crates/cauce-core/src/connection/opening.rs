@@ -87,6 +87,7 @@ impl Connection {
         conn.state = State::SynSent;
         conn.set(flag::ACTIVE);
         conn.ask_for_ecn(cx.sysctl);
+        conn.begin_path_probing(cx);
         conn.stalled_since = cx.now;
         conn.want(pending::SYN);
         conn

@@ -1,5 +1,5 @@
 //! What few connections have, in a box that exists only for those: urgent data of the peer, an error queue,
-//! notices that writes still owe, the peer's SYN, arrival times, ECN, Fast Open.
+//! notices that writes still owe, the peer's SYN, arrival times, ECN, Fast Open, a search for the path MTU.
 
 use super::Connection;
 use super::arrivals::Arrivals;
@@ -8,6 +8,7 @@ use super::fast_open::Opening;
 use super::notices::Notices;
 use super::unconfirmed::{Confirmed, Unconfirmed};
 use super::urgent::PeerUrgent;
+use crate::send::path_mtu::PathProbing;
 use crate::socket::error_queue::ErrorQueue;
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -32,6 +33,8 @@ pub(crate) struct Rare {
     pub(crate) unconfirmed: Option<Box<Unconfirmed>>,
     /// How that handshake has ended, until the listener knows.
     pub(crate) confirmed: Option<Confirmed>,
+    /// The search for the path MTU, where one goes on.
+    pub(crate) probing: Option<Box<PathProbing>>,
 }
 
 impl Rare {
@@ -47,6 +50,7 @@ impl Rare {
             && !self.syn_data_acked
             && self.unconfirmed.is_none()
             && self.confirmed.is_none()
+            && self.probing.is_none()
     }
 }
 

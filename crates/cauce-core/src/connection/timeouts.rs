@@ -105,6 +105,7 @@ impl Connection {
             }
         }
         if timer == RecoveryTimer::Rto && self.asks_for_help(cx) {
+            self.suspect_narrow_path(cx);
             cx.count(Counter::TCPRouteRefresh);
             self.set(flag::SUSPECT);
         }

@@ -138,6 +138,8 @@ pub struct AckInput<'a> {
     pub can_send_new: bool,
     /// For the [`SenderView`](crate::congestion::SenderView): the window limited sending lately.
     pub cwnd_limited: bool,
+    /// Where a probe of the path MTU begins that is in the network.
+    pub path_probe: Option<u64>,
 }
 
 /// What an ACK says of the congestion marks that our segments arrived with.
@@ -224,6 +226,8 @@ pub struct AckSummary {
     pub lost_retransmit: bool,
     /// The peer took SACKed data back; rate samples are not to be trusted.
     pub reneging: bool,
+    /// The probe of the path MTU is lost, and nothing else: no recovery has begun for it.
+    pub path_probe_lost: bool,
     /// A reduction was undone.
     pub undone: bool,
     /// The undoing restored ssthresh: a CWR still owed to the peer is dropped.
@@ -308,6 +312,8 @@ pub struct SenderState {
     pub cwnd_limited: bool,
     /// The connection is in SYN-SENT: the first time-outs do not back off.
     pub syn_sent: bool,
+    /// A probe of the path MTU is in the network.
+    pub path_probe: bool,
     /// The connection is established: thin streams may have linear time-outs.
     pub established: bool,
     /// TCP_USER_TIMEOUT: the time-out is cut so that it does not pass it.

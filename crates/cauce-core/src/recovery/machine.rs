@@ -38,10 +38,10 @@ impl<C: WindowControl> Pass<'_, C> {
                 }
                 self.identify_losses(s);
                 if self.base.phase == Phase::Open || s.lost_retransmit {
-                    self.run_open(dupacks, s);
+                    self.run_open(ack, dupacks, s);
                 }
             }
-            Phase::Open | Phase::Disorder | Phase::Cwr => self.run_open(dupacks, s),
+            Phase::Open | Phase::Disorder | Phase::Cwr => self.run_open(ack, dupacks, s),
         }
     }
 
@@ -98,7 +98,7 @@ impl<C: WindowControl> Pass<'_, C> {
         }
     }
 
-    fn run_open(&mut self, dupacks: u32, s: &mut AckSummary) {
+    fn run_open(&mut self, ack: &AckInput<'_>, dupacks: u32, s: &mut AckSummary) {
         if !self.base.sack {
             if s.una_advanced {
                 self.fl.queue.counts.sacked_out = 0;
@@ -110,6 +110,11 @@ impl<C: WindowControl> Pass<'_, C> {
         }
         self.identify_losses(s);
         if self.fl.queue.counts.lost_out > 0 {
+            if self.base.phase < Phase::Cwr && ack.path_probe == Some(self.una) {
+                // Too large for the path, which is no congestion: its sender knows what to do.
+                s.path_probe_lost = true;
+                return;
+            }
             self.enter_recovery(s.ece);
         } else {
             self.try_to_open(s.ece);

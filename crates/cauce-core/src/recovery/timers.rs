@@ -60,17 +60,22 @@ impl<C: WindowControl> Pass<'_, C> {
         if self.base.retransmits == 0 {
             self.count_failure();
         }
-        self.fl.hold = Default::default();
-        self.enter_loss();
+        self.begin_loss(state);
         self.count_rto();
         self.back_off(state);
         self.restart_rto(state)
     }
 
-    /// The time-out of data beyond a window that the peer has closed since: probes it.
-    fn on_rto_of_closed_window(&mut self, state: &SenderState) -> TimerAction {
+    fn begin_loss(&mut self, state: &SenderState) {
         self.fl.hold = Default::default();
         self.enter_loss();
+        // What was larger than the path carries has caused it: there is nothing to find out (Linux).
+        self.fl.frto &= !state.path_probe;
+    }
+
+    /// The time-out of data beyond a window that the peer has closed since: probes it.
+    fn on_rto_of_closed_window(&mut self, state: &SenderState) -> TimerAction {
+        self.begin_loss(state);
         self.base.rto = self.base.rto.doubled(self.settings.rto_max_us);
         self.restart_rto(state)
     }

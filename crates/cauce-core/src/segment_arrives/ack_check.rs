@@ -74,6 +74,7 @@ impl Connection {
             max_window: u64::from(self.snd.max_wnd),
             can_send_new: self.unsent() > 0 && self.window_room() > 0,
             cwnd_limited: self.cong.is_cwnd_limited(),
+            path_probe: self.path_probe_start(),
         };
         let summary =
             self.recovery.on_ack(&input, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
@@ -85,6 +86,9 @@ impl Connection {
         self.window_probes = 0;
         self.soft_error = None;
         self.snd.una = self.snd.una.max(segment.ack);
+        if input.path_probe.is_some() {
+            self.judge_path_probe(&summary, cx);
+        }
         self.control_congestion(&summary, cx);
         if segment.ack > prior_una {
             self.advance(cx);

@@ -169,6 +169,7 @@ impl Connection {
             let initial = self.congestion_settings(cx).initial_window;
             self.cong.set_initial_window(initial);
         }
+        self.begin_path_probing(cx);
         self.recall_path(cx);
         let view = self.view(cx.now);
         self.cong.start(&view);

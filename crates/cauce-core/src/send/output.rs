@@ -5,6 +5,7 @@
 //! deadline may have changed an answer.
 
 use super::pacing::{Defer, Deferral, TsoSettings, goal_segments};
+use super::path_mtu::ProbeStep;
 use super::retransmit_queue::Control;
 use super::segmentize::Outgoing;
 use crate::batch::{Batch, SendReason};
@@ -39,6 +40,8 @@ enum Blocked {
     Paced,
     /// Devices hold enough of this connection.
     Below,
+    /// A probe of the path needs the room.
+    Probe,
     /// The batch is full, or the turn is over.
     Turn,
 }
@@ -188,6 +191,7 @@ impl Connection {
         self.stats.bytes_retrans += segment.len as u64;
         let packet = self.build(segment, cx);
         out.push(packet);
+        self.path_probe_inconclusive();
         let stamp = match offer.control.syn {
             true => self.cong.rate.stamp_of_syn(),
             false => self.cong.rate.stamp(cx.now, self.recovery.packets_out()),
@@ -199,6 +203,9 @@ impl Connection {
 
     /// New data, as far as every room allows.
     fn send_new(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) -> Blocked {
+        if self.probe_path(cx, out) == ProbeStep::Wait {
+            return Blocked::Probe;
+        }
         loop {
             if self.unsent() == 0 && !self.fin_is_due() {
                 return Blocked::Empty;
@@ -324,7 +331,8 @@ impl Connection {
         }
         let (payload, taken) = self.write.slices(start, len as usize);
         let end = start + taken as u64;
-        let mss = u64::from(self.effective_mss());
+        let probe = reason == SendReason::PathMtuProbe;
+        let mss = if probe { (taken as u64).max(1) } else { u64::from(self.effective_mss()) };
         let mut flags = self.text_flags(start, end, reason);
         let mut next = end;
         if self.fin_belongs_at(end) && !self.has(flag::FIN_SENT) {

@@ -111,7 +111,8 @@ impl Connection {
             urgent: urgent.unwrap_or(0),
             options,
         };
-        let segments = if syn { 1 } else { segment.len.div_ceil(mss).max(1) };
+        let alone = syn || segment.reason == SendReason::PathMtuProbe;
+        let segments = if alone { 1 } else { segment.len.div_ceil(mss).max(1) };
         let network = self.network_fields(segments, mark, cx);
         let info = SegmentInfo {
             flow: self.key,
@@ -291,7 +292,8 @@ impl Connection {
     /// Flags of the text up to `end` that leaves for the first time. Super-segments always end in PSH, so that the
     /// receiver's offload does not wait for more (Linux), and window probes, so that the reader sees them.
     pub(crate) fn text_flags(&mut self, start: u64, end: u64, reason: SendReason) -> Flags {
-        let always = end - start > u64::from(self.effective_mss()) || reason == SendReason::WindowProbe;
+        let large = end - start > u64::from(self.effective_mss()) && reason != SendReason::PathMtuProbe;
+        let always = large || reason == SendReason::WindowProbe;
         let pushed = end > start && self.write.sent(end);
         if pushed || always { Flags::ACK | Flags::PSH } else { Flags::ACK }
     }

@@ -50,6 +50,11 @@ impl Sysctls {
         self.tcp_reordering.min(self.tcp_max_reordering)
     }
 
+    /// The least MSS, options of the header included (S-73).
+    pub fn least_mss(&self) -> u16 {
+        self.tcp_min_snd_mss.clamp(1, 65_535) as u16
+    }
+
     /// How many time-outs an orphan gets: 0 means 8 (S-34).
     pub fn orphan_retries(&self) -> u8 {
         if self.tcp_orphan_retries == 0 { 8 } else { self.tcp_orphan_retries }

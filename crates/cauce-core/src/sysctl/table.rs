@@ -170,7 +170,7 @@ sysctls! {
     tcp_moderate_rcvbuf: u8 = 1, "net.ipv4.tcp_moderate_rcvbuf", 0, 255, "", AtOnce,
         "Let receive buffers grow with the rate at which the application reads.";
     tcp_mtu_probing: u8 = 0, "net.ipv4.tcp_mtu_probing", 0, 255, "", NextConnection,
-        "Path-MTU probing (RFC 4821): 0 off, 1 after a black hole, 2 always.";
+        "Path-MTU probing (RFC 4821): 0 off, 1 after a black hole, which acts at once, 2 always.";
     tcp_no_metrics_save: u8 = 0, "net.ipv4.tcp_no_metrics_save", 0, 255, "", AtOnce,
         "Do not remember a destination's metrics when a connection closes.";
     tcp_orphan_retries: u8 = 0, "net.ipv4.tcp_orphan_retries", 0, 255, "", AtOnce,

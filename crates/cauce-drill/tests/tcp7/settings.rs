@@ -5,7 +5,6 @@ use cauce_core::sysctl::{self, Effect, Kind, Profile, SysctlEntry};
 
 const GONE: &str = "gone from Linux: ours alone";
 const BIC: &str = "the algorithm `bic`";
-const PROBING: &str = "path MTU probing (RFC 4821)";
 const MEMORY: &str = "what tcp_mem's pressure changes";
 
 /// Settings: row, name. The order is that of the page.
@@ -195,7 +194,6 @@ fn kernel(name: &str) -> Option<&'static str> {
         | "tcp_rto_initial_ms" => GONE,
         "tcp_fack" | "tcp_low_latency" => "without effect on Linux: ours alone",
         "tcp_adv_win_scale" => "without effect on Linux since 6.6; acts in profile manpage (X-10)",
-        "tcp_retries1" => "a script has one device; the counter is ours alone",
         "tcp_recovery" => "RACK cannot be switched off on 6.18: ours alone",
         "tcp_max_orphans" | "tcp_mem" | "net.core.rmem_max" | "net.core.wmem_max" => {
             "of the whole machine on Linux, not of a namespace"
@@ -210,11 +208,6 @@ fn not_yet(name: &str) -> Option<&'static str> {
         "tcp_bic" | "tcp_bic_fast_convergence" | "tcp_bic_low_window" => BIC,
         "tcp_vegas_cong_avoid" => "the algorithm `vegas`",
         "tcp_westwood" => "the algorithm `westwood`",
-        "tcp_base_mss"
-        | "tcp_mtu_probing"
-        | "tcp_probe_interval"
-        | "tcp_probe_threshold"
-        | "tcp_mtu_probe_floor" => PROBING,
         "tcp_mem" => MEMORY,
         "tcp_frto_response" => "the responses of F-RTO",
         _ => return None,

@@ -48,7 +48,7 @@ impl WorldPlan {
     pub fn draw(seed: u64) -> Self {
         // Stream 0 seeds the links' faults.
         let mut rng = LabRng::new(seed, 1);
-        let pair = draw_pair(seed, &mut rng);
+        let mut pair = draw_pair(seed, &mut rng);
         let heals_at = START + magnitude(&mut rng, 500_000_000, 20_000_000_000);
         let outage = one_in(&mut rng, 5).then(|| {
             let from = START + magnitude(&mut rng, 10_000_000, 2_000_000_000);
@@ -61,6 +61,7 @@ impl WorldPlan {
         };
         let mut sysctls = [draw_sysctls(&mut rng), draw_sysctls(&mut rng)];
         shrink_one_window_only(&mut sysctls);
+        draw_probing(&mut LabRng::new(seed, 2), &mut pair, &mut sysctls);
         // Where an orphan's stay in FIN-WAIT-2 is short, a keepalive of the peer is rightly answered by a
         // reset.
         let keepalive = !sysctls.iter().flatten().any(|(name, _)| name.ends_with("fin_timeout"));
@@ -88,6 +89,27 @@ fn shrink_one_window_only([first, second]: &mut [Vec<(&'static str, &'static str
     const SHRINK: &str = "net.ipv4.tcp_shrink_window";
     if first.iter().any(|(name, _)| *name == SHRINK) {
         second.retain(|(name, _)| *name != SHRINK);
+    }
+}
+
+/// Some hosts search for the path MTU, and all have to where the path swallows in silence what is too long for it.
+fn draw_probing(
+    rng: &mut LabRng,
+    pair: &mut PairOptions,
+    sysctls: &mut [Vec<(&'static str, &'static str)>; 2],
+) {
+    let silent = pair.host_mtu.is_some() && one_in(rng, 2);
+    if silent {
+        pair.tells_too_big = false;
+        pair.back = pair.back.map(|back| LinkOptions { tells_too_big: false, ..back });
+    }
+    for host in sysctls {
+        if silent || one_in(rng, 8) {
+            host.push(("net.ipv4.tcp_mtu_probing", if one_in(rng, 2) { "1" } else { "2" }));
+        }
+        if one_in(rng, 8) {
+            host.push(("net.ipv4.tcp_base_mss", if one_in(rng, 2) { "512" } else { "100" }));
+        }
     }
 }
 

@@ -4,6 +4,7 @@
 //! timers are neither early nor late. Settings are written as an operator writes them.
 
 mod acknowledgements;
+mod black_holes;
 mod closing;
 mod gateways;
 mod give_up;
