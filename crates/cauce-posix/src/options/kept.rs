@@ -59,6 +59,16 @@ const TABLE: &[Kept] = &[
     switch(IPV6, libc::IPV6_RECVTCLASS),
 ];
 
+/// Whether an option is checked, kept and read back, and does nothing, as on Linux.
+///
+/// ```
+/// assert!(cauce_posix::options::is_only_kept(libc::SOL_SOCKET, libc::SO_BROADCAST));
+/// assert!(!cauce_posix::options::is_only_kept(libc::SOL_SOCKET, libc::SO_KEEPALIVE));
+/// ```
+pub fn is_only_kept(level: i32, name: i32) -> bool {
+    Kept::find(level, name, Family::V6).is_some()
+}
+
 impl Kept {
     /// The option of that number, on a socket of that family.
     pub(crate) fn find(level: i32, name: i32, family: Family) -> Option<Kept> {

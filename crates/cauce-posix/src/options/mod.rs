@@ -10,7 +10,8 @@ mod names;
 pub(crate) mod numbers;
 mod set;
 
-pub use names::{option_name, option_number};
+pub use kept::is_only_kept;
+pub use names::{option_name, option_names, option_number};
 
 use crate::{Answer, Outcome, Progress};
 use cauce_core::socket::Family;

@@ -26,12 +26,19 @@ pub fn option_name(level: i32, name: i32) -> Option<&'static str> {
 /// assert_eq!(option_number("TCP_NOSUCH"), None);
 /// ```
 pub fn option_number(name: &str) -> Option<(i32, i32)> {
+    option_names().find(|(.., known)| *known == name).map(|(level, number, _)| (level, number))
+}
+
+/// All options that Linux 6.18 knows for stream sockets: level, number, name.
+///
+/// Whether there is one of them here, too, [`Process::call`](crate::Process::call) tells: one that is missing is
+/// answered by [`Progress::Unsupported`](crate::Progress::Unsupported).
+pub fn option_names() -> impl Iterator<Item = (i32, i32, &'static str)> {
     let levels =
         [(libc::SOL_SOCKET, SOCKET), (libc::SOL_TCP, TCP), (libc::SOL_IP, IP), (libc::SOL_IPV6, IPV6)];
-    levels.into_iter().find_map(|(level, names)| {
-        let (number, _) = names.iter().find(|(_, known)| *known == name)?;
-        Some((level, *number))
-    })
+    levels
+        .into_iter()
+        .flat_map(|(level, names)| names.iter().map(move |(number, name)| (level, *number, *name)))
 }
 
 const SOCKET: &[(i32, &str)] = &[
