@@ -3,6 +3,7 @@
 
 use crate::address::sockaddr;
 use crate::options::numbers::TCP_CM_INQ;
+use crate::options::stamps;
 use crate::socket_calls::seen_by;
 use crate::{Answer, Control, Memory, Outcome, Process, Receive};
 use cauce_core::socket::errno::Errno;
@@ -64,19 +65,21 @@ impl Process {
         let mut socket = stack.socket(id);
         let mut controls = Vec::new();
         if let Some(at) = socket.read_stamp() {
+            let numbers = [libc::SO_TIMESTAMP, libc::SO_TIMESTAMPNS, SCM_TIMESTAMPING];
+            let [micros_kind, nanos_kind, stamps_kind] = numbers.map(|older| stamps::kind(&socket, older));
             let mut is_on = |name| !matches!(socket.option(at, name), Ok(OptionValue::Int(0)) | Err(_));
             let level = libc::SOL_SOCKET;
             if is_on(OptionName::ReceiveTimestampNanos) {
                 let data = self.timespec(at).concat();
-                controls.push(Control { level, kind: libc::SO_TIMESTAMPNS, data });
+                controls.push(Control { level, kind: nanos_kind, data });
             } else if is_on(OptionName::ReceiveTimestamp) {
                 let [seconds, nanos] = self.timespec(at);
                 let micros = i64::from_ne_bytes(nanos) / 1000;
                 let data = [seconds, micros.to_ne_bytes()].concat();
-                controls.push(Control { level, kind: libc::SO_TIMESTAMP, data });
+                controls.push(Control { level, kind: micros_kind, data });
             }
             if is_on(OptionName::Timestamping) {
-                controls.push(self.stamps(at));
+                controls.push(self.stamps(stamps_kind, at));
             }
         }
         if let Some(left) = stack.socket(id).inq() {
@@ -106,7 +109,9 @@ impl Process {
             _ => None,
         });
         let family = family.unwrap_or(Family::V4);
-        let mut controls: Vec<Control> = message.timestamp.map(|at| self.stamps(at)).into_iter().collect();
+        let kind = stamps::kind(&stack.socket(id), SCM_TIMESTAMPING);
+        let mut controls: Vec<Control> =
+            message.timestamp.map(|at| self.stamps(kind, at)).into_iter().collect();
         controls.push(extended_error(family, &message));
         let cut = if fits < message.payload.len() { libc::MSG_TRUNC } else { 0 };
         let name = Some(seen_by(family, message.peer));
@@ -114,10 +119,10 @@ impl Process {
     }
 
     /// SCM_TIMESTAMPING: three times, of which the first is the system's.
-    fn stamps(&self, at: Instant) -> Control {
+    fn stamps(&self, kind: i32, at: Instant) -> Control {
         let mut data = self.timespec(at).concat();
         data.resize(48, 0);
-        Control { level: libc::SOL_SOCKET, kind: SCM_TIMESTAMPING, data }
+        Control { level: libc::SOL_SOCKET, kind, data }
     }
 
     /// Seconds and nanoseconds of the time of day.

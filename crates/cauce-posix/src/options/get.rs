@@ -1,7 +1,7 @@
 //! getsockopt(): the engine's values as the bytes that a program reads.
 
 use super::kept::Kept;
-use super::{WRITE_ONLY, info, numbers, unknown, unused};
+use super::{WRITE_ONLY, info, numbers, stamps, unknown, unused};
 use crate::{Answer, Fd, Outcome, Process, Progress};
 use cauce_core::socket::Family;
 use cauce_core::socket::errno::Errno;
@@ -40,6 +40,10 @@ impl Process {
                 Err(error) => error.into(),
             };
         }
+        if stamps::hides(&socket, level, name) {
+            let zeros = if name == numbers::SO_TIMESTAMPING_NEW { 8 } else { 4 };
+            return cut(super::bytes(vec![0; zeros]), level, room);
+        }
         // Headers that do not fit stay where they are.
         let saved = (level, name) == (libc::SOL_TCP, numbers::TCP_SAVED_SYN);
         if saved && socket.saved_syn_len().is_ok_and(|len| len > room) {
@@ -50,6 +54,12 @@ impl Process {
             (libc::SOL_IP, numbers::IP_PROTOCOL) => {
                 let port = socket.local_addr().map_or(0, |address| address.port());
                 Ok(u32::from(port).to_ne_bytes().to_vec())
+            }
+            // Of the newer numbers this one reads as set with either unit.
+            (libc::SOL_SOCKET, numbers::SO_TIMESTAMP_NEW) => {
+                let mut is_on = |name| !matches!(socket.option(now, name), Ok(OptionValue::Int(0)) | Err(_));
+                let on = is_on(OptionName::ReceiveTimestamp) || is_on(OptionName::ReceiveTimestampNanos);
+                Ok(i32::from(on).to_ne_bytes().to_vec())
             }
             (libc::SOL_TCP, libc::TCP_INFO) => socket.tcp_info(now).map(|info| info::tcp_info(&info)),
             (libc::SOL_TCP, numbers::TCP_CC_INFO) => {
@@ -152,7 +162,7 @@ fn name_of(level: i32, name: i32, family: Family) -> Option<OptionName> {
             libc::SO_RCVTIMEO | numbers::SO_RCVTIMEO_NEW => N::RecvTimeout,
             libc::SO_SNDTIMEO | numbers::SO_SNDTIMEO_NEW => N::SendTimeout,
             libc::SO_BINDTODEVICE => N::BindToDevice,
-            libc::SO_TIMESTAMP | numbers::SO_TIMESTAMP_NEW => N::ReceiveTimestamp,
+            libc::SO_TIMESTAMP => N::ReceiveTimestamp,
             libc::SO_TIMESTAMPNS | numbers::SO_TIMESTAMPNS_NEW => N::ReceiveTimestampNanos,
             libc::SO_TIMESTAMPING | numbers::SO_TIMESTAMPING_NEW => N::Timestamping,
             libc::SO_ACCEPTCONN => N::AcceptConn,

@@ -9,6 +9,7 @@ mod kept;
 mod names;
 pub(crate) mod numbers;
 mod set;
+pub(crate) mod stamps;
 
 pub use kept::is_only_kept;
 pub use names::{option_name, option_names, option_number};

@@ -1,7 +1,7 @@
 //! setsockopt(): from the bytes that a program passes to an option of the engine.
 
 use super::kept::Kept;
-use super::{READ_ONLY, numbers, option_name, unknown};
+use super::{READ_ONLY, numbers, option_name, stamps, unknown};
 use crate::{Fd, Outcome, Process, Progress};
 use cauce_core::connection::state::State;
 use cauce_core::socket::errno::Errno;
@@ -98,7 +98,13 @@ impl Process {
             return unknown(level, name, end.family, true);
         };
         match int(level, bytes) {
-            Some(value) => socket.set_option(now, of_int(level, name, value).unwrap_or(option)).into(),
+            Some(value) => {
+                let set = socket.set_option(now, of_int(level, name, value).unwrap_or(option));
+                if set.is_ok() {
+                    stamps::note(&mut socket, level, name, value);
+                }
+                set.into()
+            }
             None => Errno::EINVAL.into(),
         }
     }
