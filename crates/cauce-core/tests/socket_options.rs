@@ -3,12 +3,14 @@
 
 mod common;
 
-use cauce_core::frame::DeviceId;
+use cauce_core::batch::TrafficClass;
+use cauce_core::frame::{DeviceId, Frame};
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::{OptionName as Name, OptionValue as Value, SocketOption as Set};
 use cauce_core::socket::{Family, SocketId};
 use cauce_core::time::Duration;
 use common::Two;
+use common::heard::option_heard;
 
 fn get(two: &mut Two, stack: usize, id: SocketId, name: Name) -> Result<Value, Errno> {
     let now = two.now;
@@ -373,4 +375,74 @@ fn o20_o24_time_outs() {
     }
     // What is no whole number of ticks is rounded up.
     assert!(capped[0] > 5_000_000 && capped[1..] == [1_000_000, 1_004_000], "{capped:?}");
+}
+
+/// The class of what a client sends, with an option or without.
+fn class_of_what_leaves(option: Option<Set>) -> TrafficClass {
+    let mut two = Two::new();
+    let (client, _server) = two.connected();
+    let now = two.now;
+    if let Some(option) = option {
+        two.stacks[0].socket(client).set_option(now, option).unwrap();
+    }
+    two.stacks[0].socket(client).send(now, b"text").unwrap();
+    let [packet] = &two.sent_by(0)[..] else { panic!("one packet") };
+    packet.token.class
+}
+
+/// O-42: SO_PRIORITY goes down to the device with each packet.
+#[test]
+fn o42_priority() {
+    let classes = option_heard("SO_PRIORITY", Set::Priority(5), class_of_what_leaves);
+    assert_eq!(classes.map(|class| class.priority), [0, 5]);
+}
+
+/// O-42: SO_MARK goes down to the device with each packet.
+#[test]
+fn o42_mark() {
+    let classes = option_heard("SO_MARK", Set::Mark(77), class_of_what_leaves);
+    assert_eq!(classes.map(|class| class.mark), [0, 77]);
+}
+
+/// O-44: of the listeners that share a port, the one whose SO_INCOMING_CPU is the queue on which a SYN came gets it.
+#[test]
+fn o44_incoming_cpu() {
+    const QUEUE: u16 = 7;
+    const CLIENTS: usize = 8;
+    let accepted = option_heard("SO_INCOMING_CPU", Set::IncomingCpu(QUEUE.into()), |option| {
+        let mut two = Two::new();
+        let now = two.now;
+        let [_, preferred] = [None, option].map(|option| {
+            let listener = two.stacks[1].open(Family::V4).unwrap();
+            let mut socket = two.stacks[1].socket(listener);
+            socket.set_option(now, Set::ReusePort(true)).unwrap();
+            option.into_iter().for_each(|option| socket.set_option(now, option).unwrap());
+            socket.bind("10.0.0.2:80".parse().unwrap()).unwrap();
+            socket.listen(CLIENTS as u32).unwrap();
+            listener
+        });
+        for _ in 0..CLIENTS {
+            let client = two.stacks[0].open(Family::V4).unwrap();
+            let begun = two.stacks[0].socket(client).connect(now, "10.0.0.2:80".parse().unwrap());
+            assert_eq!(begun, Err(Errno::EINPROGRESS));
+        }
+        for syn in two.sent_by(0) {
+            let frame = Frame { queue: QUEUE, ..Two::frame(&syn) };
+            two.stacks[1].handle_packet(now, frame);
+        }
+        two.exchange();
+        let now = two.now;
+        core::iter::from_fn(|| two.stacks[1].socket(preferred).accept(now).ok()).count()
+    });
+    assert!(accepted[0] < CLIENTS && accepted[1] == CLIENTS, "{accepted:?}");
+}
+
+/// SO_COOKIE: a number that stays, and that no other socket has.
+#[test]
+fn cookies() {
+    let mut two = Two::new();
+    let sockets = [0, 0].map(|stack: usize| two.stacks[stack].open(Family::V4).unwrap());
+    let mut read = || sockets.map(|id| get(&mut two, 0, id, Name::Cookie).unwrap());
+    let [first, second] = read();
+    assert!(first != second && first != Value::Long(0) && read() == [first, second]);
 }

@@ -10,7 +10,7 @@ fn refused(sysctls: &mut Sysctls, name: &str, text: &str) -> String {
     error.to_string()
 }
 
-/// the document's two recipes give the same probes.
+/// the document's two recipes give the same probes.
 #[test]
 fn q10_keepalive_in_milliseconds() {
     let mut sysctls = Sysctls::with_profile(Profile::WindowsVista);

@@ -20,7 +20,10 @@ pub(crate) struct World {
 
 impl World {
     pub(crate) fn new() -> Self {
-        let sysctl = Sysctls::default();
+        World::with_settings(Sysctls::default())
+    }
+
+    pub(crate) fn with_settings(sysctl: Sysctls) -> Self {
         let memory = Memory::new(sysctl.tcp_mem);
         World { now: Instant::from_secs(100), sysctl, counters: Counters::new(), memory, random: 4 }
     }

@@ -89,6 +89,7 @@ impl Fragments {
 mod tests {
     use super::super::context_for_tests::World;
     use super::*;
+    use crate::sysctl::heard::heard;
     use std::vec::Vec;
 
     /// A UDP-like payload of 24 bytes in one IPv4 packet, or as fragments of 16 and 8.
@@ -151,21 +152,29 @@ mod tests {
         assert_eq!((fragments.bytes(), fragments.deadline()), (0, None));
     }
 
-    /// `ipfrag_time` and `ipfrag_high_thresh`: how long pieces are kept, and how many bytes of them.
+    /// `ipfrag_time`: how long pieces are kept.
     #[test]
-    fn the_settings_bound_what_waits() {
-        let (mut fragments, mut world) = (Fragments::default(), World::new());
-        for seconds in [30, 2] {
-            world.sysctl.ipfrag_time = seconds;
+    fn pieces_wait_as_long_as_the_setting_says() {
+        let seconds = heard("ipfrag_time", "2", |sysctl| {
+            let (mut fragments, mut world) = (Fragments::default(), World::with_settings(sysctl));
             assert!(input(&mut fragments, &mut world, packet(0, true, &[1; 16])).is_none());
             let wait = fragments.deadline().unwrap().since(world.now);
-            assert_eq!(wait.as_secs(), u64::from(seconds));
             world.now = fragments.deadline().unwrap();
             world.with(|ctx| fragments.handle_timeout(ctx));
-        }
-        world.sysctl.ipfrag_high_thresh = 10;
-        assert!(input(&mut fragments, &mut world, packet(0, true, &[1; 16])).is_none());
-        let failed = "the two that timed out, and the one without room";
-        assert_eq!((fragments.bytes(), world.counters.get(Counter::IpReasmFails)), (0, 3), "{failed}");
+            assert_eq!((fragments.bytes(), world.counters.get(Counter::IpReasmFails)), (0, 1));
+            wait.as_secs()
+        });
+        assert_eq!(seconds, [30, 2]);
+    }
+
+    /// `ipfrag_high_thresh`: how many bytes of them.
+    #[test]
+    fn the_setting_bounds_what_waits() {
+        let kept = heard("ipfrag_high_thresh", "10", |sysctl| {
+            let (mut fragments, mut world) = (Fragments::default(), World::with_settings(sysctl));
+            assert!(input(&mut fragments, &mut world, packet(0, true, &[1; 16])).is_none());
+            (fragments.bytes() > 0, world.counters.get(Counter::IpReasmFails))
+        });
+        assert_eq!(kept, [(true, 0), (false, 1)]);
     }
 }

@@ -5,6 +5,9 @@
 //! range, unit, meaning and moment of effect. A socket stores only what it overrode. Nothing here acts: what
 //! a value does is decided by the room that reads it.
 
+#[cfg(test)]
+#[path = "../../tests/common/heard.rs"]
+pub(crate) mod heard;
 mod profiles;
 mod readers;
 mod table;

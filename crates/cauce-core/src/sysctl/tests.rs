@@ -148,6 +148,7 @@ fn g09_every_parameter_of_tcp7_is_there() {
     }
 }
 
+/// the documents' defaults are a profile of their own.
 #[test]
 fn g10_the_profiles_differ_where_the_documents_do() {
     let manpage = Sysctls::with_profile(Profile::Manpage);
@@ -221,6 +222,7 @@ fn s12_s04_only_known_algorithms_can_be_chosen() {
     assert!(sysctls.may_choose("cubic"), "the default is always allowed");
 }
 
+/// the switches of the algorithms and the name of the default agree; the last write wins.
 #[test]
 fn s09_the_switches_agree_with_the_default_algorithm() {
     let mut sysctls = Sysctls::default();

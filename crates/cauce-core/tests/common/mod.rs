@@ -1,6 +1,8 @@
 //! Two stacks joined by nothing but a loop, for tests that speak segments and user calls.
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
+pub mod heard;
+
 use bytes::Bytes;
 use cauce_core::batch::{Batch, TrafficClass, Transmit};
 use cauce_core::connection::state::State;

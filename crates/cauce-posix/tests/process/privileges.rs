@@ -1,5 +1,6 @@
 //! What a process without privilege may not do, and what its sockets are called.
 
+use crate::world::heard::heard;
 use crate::world::{World, here};
 use cauce_core::socket::errno::Errno;
 use cauce_posix::{Address, Answer, Call, Fd};
@@ -38,16 +39,19 @@ fn options_that_need_privilege() {
 /// O-01, S-04: an algorithm that there is and that is not allowed is EPERM, one that there is not is ENOENT.
 #[test]
 fn algorithms_that_need_privilege() {
-    let mut world = World::new();
-    world.stack.sysctl_mut().set("tcp_allowed_congestion_control", "cubic").unwrap();
-    let fd = world.socket(0);
-    world.process.set_privileged(false);
-    let (level, name) = (libc::SOL_TCP, libc::TCP_CONGESTION);
-    assert_eq!(set(&mut world, fd, level, name, b"reno"), Err(Errno::EPERM));
-    assert_eq!(set(&mut world, fd, level, name, b"bogus"), Err(Errno::ENOENT));
-    assert_eq!(set(&mut world, fd, level, name, b"cubic"), Ok(0));
-    world.process.set_privileged(true);
-    assert_eq!(set(&mut world, fd, level, name, b"reno"), Ok(0));
+    let outcomes = heard("tcp_allowed_congestion_control", "cubic", |sysctl| {
+        let mut world = World::with_settings(sysctl);
+        let fd = world.socket(0);
+        let choose =
+            |world: &mut World, name: &[u8]| set(world, fd, libc::SOL_TCP, libc::TCP_CONGESTION, name);
+        world.process.set_privileged(false);
+        let unprivileged = [&b"reno"[..], b"bogus", b"cubic"].map(|name| choose(&mut world, name));
+        world.process.set_privileged(true);
+        (unprivileged, choose(&mut world, b"reno"))
+    });
+    let there_is_none = Err(Errno::ENOENT);
+    assert_eq!(outcomes[0], ([Ok(0), there_is_none, Ok(0)], Ok(0)));
+    assert_eq!(outcomes[1], ([Err(Errno::EPERM), there_is_none, Ok(0)], Ok(0)));
 }
 
 /// A-23 and ip_unprivileged_port_start: ports below it are EACCES without privilege; port 0 is anybody's.
@@ -57,13 +61,14 @@ fn ports_that_need_privilege() {
         let fd = world.socket(0);
         world.call(Call::Bind { fd, address: Address::Inet(([127, 0, 0, 1], port).into()) }).result
     };
-    let mut world = World::new();
-    assert_eq!(bind(&mut world, 80), Ok(0));
-    world.process.set_privileged(false);
-    assert_eq!(bind(&mut world, 81), Err(Errno::EACCES));
-    assert_eq!((bind(&mut world, 1024), bind(&mut world, 0)), (Ok(0), Ok(0)));
-    world.stack.sysctl_mut().set("ip_unprivileged_port_start", "80").unwrap();
-    assert_eq!(bind(&mut world, 81), Ok(0));
+    let outcomes = heard("ip_unprivileged_port_start", "80", |sysctl| {
+        let mut world = World::with_settings(sysctl);
+        assert_eq!(bind(&mut world, 79), Ok(0));
+        world.process.set_privileged(false);
+        [78, 80, 1024, 0].map(|port| bind(&mut world, port))
+    });
+    assert_eq!(outcomes[0], [Err(Errno::EACCES), Err(Errno::EACCES), Ok(0), Ok(0)]);
+    assert_eq!(outcomes[1], [Err(Errno::EACCES), Ok(0), Ok(0), Ok(0)]);
 }
 
 /// names before and after connect(), of both ends; what bind() and connect() chose is filled in.
@@ -90,7 +95,7 @@ fn names_of_both_ends() {
     assert_eq!(name(&mut world, server, true).unwrap(), chosen);
 }
 
-/// G-06, G-07: a setting is read when it is used, by sockets that there are too, unless a socket has its own; another
+/// G-06, G-07, X-37: a setting is read when it is used, by sockets that there are too, unless a socket has its own; another
 /// stack has its own settings.
 #[test]
 fn settings_are_read_when_they_are_used() {
@@ -105,5 +110,7 @@ fn settings_are_read_when_they_are_used() {
     let (open, own, there) = (world.socket(0), world.socket(0), other.socket(0));
     set(&mut world, own, libc::SOL_TCP, libc::TCP_KEEPIDLE, &50i32.to_ne_bytes()).unwrap();
     world.stack.sysctl_mut().set("tcp_keepalive_time", "120").unwrap();
+    world.stack.sysctl_mut().set("tcp_max_orphans", "7").unwrap();
+    assert_eq!(other.stack.sysctl().get("tcp_max_orphans").unwrap(), "131072");
     assert_eq!((idle(&mut world, open), idle(&mut world, own), idle(&mut other, there)), (120, 50, 7200));
 }

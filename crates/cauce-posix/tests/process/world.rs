@@ -1,5 +1,8 @@
 //! A process on a stack of its own whose packets never leave it: both ends of every connection are here.
 
+#[path = "../../../cauce-core/tests/common/heard.rs"]
+pub mod heard;
+
 use cauce_core::batch::Batch;
 use cauce_core::socket::call::UserMemory;
 use cauce_core::socket::errno::Errno;
@@ -51,12 +54,16 @@ pub fn here() -> Address {
 
 impl World {
     pub fn new() -> World {
+        World::with_settings(Sysctls::default())
+    }
+
+    pub fn with_settings(sysctl: Sysctls) -> World {
         let mut n = 0u64;
         let rng = move || {
             n = n.wrapping_add(0x9e37_79b9_7f4a_7c15);
             n
         };
-        let stack = Stack::new(Sysctls::default(), Box::new(rng));
+        let stack = Stack::new(sysctl, Box::new(rng));
         World { stack, process: Process::new(64), now: Instant::from_nanos(1_000_000_000) }
     }
 

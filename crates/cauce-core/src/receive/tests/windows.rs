@@ -150,7 +150,7 @@ fn s31_off_or_locked() {
     }
 }
 
-/// O-14: the clamp bounds later windows and outlives auto-tuning; nothing offered is taken back.
+/// O-14, X-19: the clamp bounds later windows and outlives auto-tuning; nothing offered is taken back.
 #[test]
 fn o14_the_clamp_stays() {
     let mut rig = Rig::new();

@@ -3,10 +3,13 @@ use super::super::control_segment::{SegmentSpec, build_segment};
 use super::*;
 use crate::addr::FlowKey;
 use crate::batch::SendReason;
+use crate::sysctl::Sysctls;
+use crate::sysctl::heard::heard;
 use bytes::Bytes;
 use cauce_wire::IpHeader;
 use cauce_wire::{Flags, Seq};
 use core::net::Ipv6Addr;
+use std::vec;
 
 const OWN: Mac = [2, 0, 0, 0, 0, 1];
 const PEER: Mac = [2, 0, 0, 0, 0, 2];
@@ -28,12 +31,16 @@ fn addr(text: &str) -> Addr {
 
 impl World {
     fn new() -> Self {
+        World::with_settings(Sysctls::default())
+    }
+
+    fn with_settings(sysctl: Sysctls) -> Self {
         let mut routes = Routes::default();
         routes.add_address(ip("10.0.0.1"), 24, ETH);
         routes.add_address(ip("2001:db8::1"), 64, ETH);
         let mut neighbours = Neighbours::default();
         neighbours.add_interface(ETH, OWN);
-        World { neighbours, routes, context: ContextWorld::new() }
+        World { neighbours, routes, context: ContextWorld::with_settings(sysctl) }
     }
 
     fn send(&mut self, to: &str) -> Option<Transmit> {
@@ -122,36 +129,49 @@ fn who_does_not_answer_is_reported_with_what_waited() {
     }
 }
 
-/// `neigh.default.mcast_solicit` and `neigh.default.retrans_time_ms`: how often and how fast a new neighbour is asked.
-#[test]
-fn the_settings_say_how_often_and_how_fast_is_asked() {
-    let mut world = World::new();
-    world.context.sysctl.neigh_mcast_solicit = 2;
-    world.context.sysctl.neigh_retrans_time_ms = 300;
+/// How long each question to a neighbour that never answers waits, in milliseconds.
+fn questions(sysctl: Sysctls) -> Vec<u64> {
+    let mut world = World::with_settings(sysctl);
     assert!(world.send("10.0.0.2").is_none());
-    assert_eq!([world.time_out(), world.time_out()], [300, 300]);
-    assert_eq!(core::iter::from_fn(|| world.neighbours.poll()).count(), 2);
-    assert!(world.neighbours.poll_undelivered().is_some());
+    core::iter::from_fn(|| world.neighbours.deadline().map(|_| world.time_out())).collect()
 }
 
-/// `neigh.default.base_reachable_time_ms` says when an entry is stale, `neigh.default.ucast_solicit` how often it is then
-/// asked before it goes.
+/// `neigh.default.mcast_solicit`: how often a new neighbour is asked.
 #[test]
-fn the_settings_say_when_a_neighbour_is_stale() {
-    for (base, asked) in [(30_000, 0), (1_000, 1)] {
-        let mut world = World::new();
-        world.context.sysctl.neigh_base_reachable_time_ms = base;
-        world.context.sysctl.neigh_ucast_solicit = 1;
-        world.learn_peer();
-        world.context.now += Duration::from_secs(10);
-        assert!(world.send("10.0.0.2").is_some());
-        if asked == 1 {
-            assert_eq!([world.time_out(), world.time_out()], [5000, 1000]);
-            assert!(world.neighbours.is_empty(), "asked once");
-        } else {
-            assert_eq!(world.neighbours.deadline(), None, "still reachable");
-        }
-    }
+fn the_setting_says_how_often_is_asked() {
+    let waits = heard("neigh.default.mcast_solicit", "2", questions);
+    assert_eq!(waits, [vec![1000; 3], vec![1000; 2]]);
+}
+
+/// `neigh.default.retrans_time_ms`: how fast.
+#[test]
+fn the_setting_says_how_fast_is_asked() {
+    let waits = heard("neigh.default.retrans_time_ms", "300", questions);
+    assert_eq!(waits, [vec![1000; 3], vec![300; 3]]);
+}
+
+/// How long each question waits to a neighbour that was there, and whose help is asked for after `seconds`.
+fn questions_to_who_was_there(sysctl: Sysctls, seconds: u64) -> Vec<u64> {
+    let mut world = World::with_settings(sysctl);
+    world.learn_peer();
+    world.context.now += Duration::from_secs(seconds);
+    assert!(world.send("10.0.0.2").is_some());
+    core::iter::from_fn(|| world.neighbours.deadline().map(|_| world.time_out())).collect()
+}
+
+/// `neigh.default.base_reachable_time_ms` says when an entry is stale.
+#[test]
+fn the_setting_says_when_a_neighbour_is_stale() {
+    let after_ten_seconds = |sysctl| questions_to_who_was_there(sysctl, 10);
+    let waits = heard("neigh.default.base_reachable_time_ms", "1000", after_ten_seconds);
+    assert_eq!(waits, [vec![], vec![5000, 1000, 1000, 1000]]);
+}
+
+/// `neigh.default.ucast_solicit`: how often a stale neighbour is asked before it goes.
+#[test]
+fn the_setting_says_how_often_the_stale_are_asked() {
+    let waits = heard("neigh.default.ucast_solicit", "1", |sysctl| questions_to_who_was_there(sysctl, 100));
+    assert_eq!(waits, [vec![5000, 1000, 1000, 1000], vec![5000, 1000]]);
 }
 
 #[test]
@@ -266,23 +286,36 @@ fn neighbour_discovery_both_ways() {
     assert_eq!(to, messages::ALL_NODES);
 }
 
-/// `neigh.default.unres_qlen_bytes` and `neigh.default.gc_thresh3`.
+/// `neigh.default.unres_qlen_bytes`: what waits for a neighbour is bounded.
 #[test]
-fn what_waits_and_what_is_remembered_is_bounded() {
-    let mut world = World::new();
-    world.context.sysctl.neigh_unres_qlen_bytes = 100;
-    (0..4).for_each(|_| assert!(world.send("10.0.0.2").is_none()));
-    for _ in 0..2 {
-        assert_eq!(world.neighbours.poll_undelivered().unwrap().reason, Undeliverable::QueueFull);
-    }
-    assert!(world.neighbours.poll_undelivered().is_none());
+fn what_waits_is_bounded() {
+    let refused = heard("neigh.default.unres_qlen_bytes", "100", |sysctl| {
+        let mut world = World::with_settings(sysctl);
+        (0..4).for_each(|_| assert!(world.send("10.0.0.2").is_none()));
+        let refused = core::iter::from_fn(|| world.neighbours.poll_undelivered());
+        refused.map(|undelivered| undelivered.reason).collect::<Vec<_>>()
+    });
+    assert_eq!(refused, [vec![], vec![Undeliverable::QueueFull; 2]]);
+}
 
-    world.context.sysctl.neigh_gc_thresh3 = 2;
-    world.arp(ArpOperation::Request, ("10.0.0.3", PEER), ("10.0.0.1", BROADCAST));
-    world.arp(ArpOperation::Request, ("10.0.0.4", PEER), ("10.0.0.1", BROADCAST));
-    assert_eq!(world.neighbours.len(), 2);
-    assert_eq!(world.neighbours.resolve(ETH, &addr("10.0.0.3")), Resolution::Unknown, "made room");
-    assert_eq!(world.neighbours.resolve(ETH, &addr("10.0.0.2")), Resolution::Pending);
+/// `neigh.default.gc_thresh3`: what is remembered is bounded, too; who is asked stays.
+#[test]
+fn what_is_remembered_is_bounded() {
+    let known = heard("neigh.default.gc_thresh3", "2", |sysctl| {
+        let mut world = World::with_settings(sysctl);
+        assert!(world.send("10.0.0.2").is_none());
+        for from in ["10.0.0.3", "10.0.0.4"] {
+            world.arp(ArpOperation::Request, (from, PEER), ("10.0.0.1", BROADCAST));
+        }
+        ["10.0.0.2", "10.0.0.3", "10.0.0.4"].map(|of| world.neighbours.resolve(ETH, &addr(of)))
+    });
+    let [asked, there] = [Resolution::Pending, Resolution::Ready(PEER)];
+    assert_eq!(known, [[asked, there, there], [asked, Resolution::Unknown, there]]);
+}
+
+#[test]
+fn questions_are_answered_up_to_a_bound() {
+    let mut world = World::new();
     for _ in 0..2 * MAX_REPLIES {
         world.arp(ArpOperation::Request, ("10.0.0.4", PEER), ("10.0.0.1", BROADCAST));
     }
