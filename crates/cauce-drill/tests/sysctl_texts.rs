@@ -214,6 +214,7 @@ fn write_here(sysctls: &mut Sysctls, name: &str, text: &str) -> Outcome {
     Outcome { errno, value: sysctls.get(name).unwrap() }
 }
 
+/// negative times, which Linux takes, are refused.
 #[test]
 fn g01_to_g04_writes_end_as_in_the_kernel() {
     let writable = sysctl::table().iter().filter(|entry| entry.access != Access::ReadOnly);

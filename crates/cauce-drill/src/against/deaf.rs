@@ -13,7 +13,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use cauce_core::sysctl::{self, SysctlEntry, Sysctls};
+use cauce_core::sysctl::{self, Profile, SysctlEntry, Sysctls};
 use cauce_posix::options::option_number;
 
 use super::core::Core;
@@ -168,6 +168,10 @@ impl Target for Deaf {
         let heard = self.core.sysctl_mut();
         let shown = heard.clone();
         heard.take(entry.name, &Sysctls::default());
+        if entry.name.starts_with("cauce.") {
+            // A profile, and what a profile looks at, choose others: they are to choose what the default does.
+            let _ = heard.set(entry.name, &entry.default_text(Profile::Linux618));
+        }
         self.shown = Some(shown);
         done
     }

@@ -4,16 +4,8 @@ use super::rows::{Row, Section};
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    let row = |(id, what): &(&str, &str)| Row {
-        section: Section::Calls,
-        id: (*id).to_owned(),
-        name: (*id).to_owned(),
-        columns: (*what).to_owned(),
-        deaf_to: None,
-        beyond_scripts: None,
-        kernel: kernel(id),
-        not_yet: None,
-    };
+    let row =
+        |(id, what): &(&str, &str)| Row { kernel: kernel(id), ..Row::statement(Section::Calls, id, what) };
     CALLS.iter().map(row).collect()
 }
 

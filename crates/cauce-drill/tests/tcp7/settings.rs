@@ -118,14 +118,14 @@ fn row(id: &str, entry: &'static SysctlEntry) -> Row {
         _ => Section::Companions,
     };
     Row {
-        section,
-        id: id.to_owned(),
         name: entry.name.to_owned(),
         columns: columns(entry),
         deaf_to: Some(entry.name.to_owned()),
         beyond_scripts: beyond_scripts(entry.short_name()),
+        without_effect: without_effect(entry.short_name()),
         kernel: kernel(entry.short_name()),
         not_yet: not_yet(entry.short_name()),
+        ..Row::statement(section, id, "")
     }
 }
 
@@ -154,23 +154,25 @@ fn columns(entry: &SysctlEntry) -> String {
 fn beyond_scripts(name: &str) -> Option<&'static str> {
     Some(match name {
         _ if name.starts_with("neigh.") => "scripts have no layer-2 device",
-        "cauce.profile" | "cauce.link_speed" => "they set others, to which the stack is not deaf",
-        "net.core.rmem_default" | "net.core.wmem_default" => {
-            "without effect on TCP, as on Linux: tcp_rmem and tcp_wmem have its defaults"
-        }
-        "ip_unprivileged_port_start" => "scripts run with privilege",
+        "ip_unprivileged_port_start" | "tcp_allowed_congestion_control" => "scripts run with privilege",
         "ipfrag_high_thresh" | "ipfrag_time" => "scripts send no fragments",
         "tcp_autocorking" | "tcp_limit_output_bytes" => "the device of scripts is never behind",
         "tcp_dma_copybreak" => "scripts read into buffers of their own",
         "tcp_low_latency" => "scripts let the stack answer after every packet",
-        "tcp_allowed_congestion_control" => "the calls of scripts are privileged",
-        "tcp_available_congestion_control" => "nobody writes it",
-        "cauce.max_sockets"
-        | "cauce.max_half_open"
-        | "cauce.max_metrics"
-        | "cauce.max_pending_replies"
-        | "cauce.max_loopback_queue"
-        | "cauce.max_error_queue" => "scripts see no setting outside net.*",
+        "cauce.max_pending_replies" => "scripts let the stack answer after every packet",
+        "cauce.max_loopback_queue" => "scripts see no packet that stays in the stack",
+        "cauce.max_error_queue" => "scripts would need 65 ICMP messages",
+        _ => return None,
+    })
+}
+
+/// Why there is no effect to show.
+fn without_effect(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "net.core.rmem_default" | "net.core.wmem_default" => {
+            "without effect on TCP, as on Linux: tcp_rmem and tcp_wmem have its defaults"
+        }
+        "tcp_available_congestion_control" => "read-only",
         _ => return None,
     })
 }

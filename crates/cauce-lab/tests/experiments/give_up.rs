@@ -54,7 +54,7 @@ fn n09_rfc_1122() {
     assert!(last("7") < 100_000.0 && last("8") >= 100_000.0);
 }
 
-/// S-34: what was closed with unacknowledged data is given up without a reset; 0 means 8.
+/// S-34, X-17: what was closed with unacknowledged data is given up without a reset; 0 means 8.
 #[test]
 fn n11_orphans() {
     for (retries, gone) in

@@ -28,7 +28,7 @@ fn accept_one(pair: &mut Pair<Stack>, listeners: &[SocketId]) -> Option<SocketId
     listeners.iter().find_map(|id| pair.with(Side::B, |stack, now| stack.socket(*id).accept(now).ok()))
 }
 
-/// The table of the document, line for line.
+/// the table of the document, line for line.
 #[test]
 fn n36_states_are_counted() {
     let mut rig = Rig::new(&delay(10), &[]);
