@@ -435,9 +435,9 @@ impl Connection {
         let now = self.write.len().min(u32::MAX as usize) as u32;
         if now > self.charged {
             // The bytes are there already: the limit was asked before they were taken.
-            cx.memory.charge_forced(u64::from(now - self.charged));
+            cx.charge_forced(u64::from(now - self.charged), u64::from(self.charged));
         } else {
-            cx.memory.release(u64::from(self.charged - now));
+            cx.release(u64::from(self.charged - now), u64::from(now));
         }
         self.charged = now;
     }

@@ -48,6 +48,12 @@ impl Connection {
         }
     }
 
+    /// A deadline is due at which something is to be sent again: a retransmission or a window probe.
+    pub(crate) fn retries_now(&self, now: Instant) -> bool {
+        let (at, kind) = self.next_deadline();
+        at <= now && matches!(kind, TimerKind::Retransmit | TimerKind::Persist)
+    }
+
     /// When TCP_USER_TIMEOUT ends the connection: counted from the moment at which the oldest outstanding
     /// byte was first sent, or data first met a closed window.
     fn user_timeout_at(&self) -> Instant {

@@ -274,7 +274,7 @@ impl Default for RareOptions {
 /// The hop limit of IPv6 packets (net.ipv6.conf.default.hop_limit).
 const DEFAULT_HOPS: u8 = 64;
 /// Smallest SO_SNDBUF after doubling (Linux's SOCK_MIN_SNDBUF).
-const MIN_SNDBUF: u32 = 4608;
+pub(crate) const MIN_SNDBUF: u32 = 4608;
 /// Smallest SO_RCVBUF after doubling (Linux's SOCK_MIN_RCVBUF).
 pub(crate) const MIN_RCVBUF: u32 = 2304;
 /// Longest FIN-WAIT-2 stay that TCP_LINGER2 may ask for, in seconds.
