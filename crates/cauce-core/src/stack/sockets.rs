@@ -241,7 +241,7 @@ impl Stack {
         if !conn.has(flag::ORPHAN) || !conn.retries_now(now) {
             return false;
         }
-        let silent = now.since(conn.stats.last_data_sent) > self.shared.sysctl.rto_max() * 2;
+        let silent = now.since(conn.stats.last_data_sent) > conn.options.rto_max() * 2;
         let doubts = u32::from(silent) + u32::from(conn.soft_error.is_some());
         let too_many = self.too_many_orphans(doubts);
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return false };
