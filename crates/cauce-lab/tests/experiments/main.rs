@@ -10,6 +10,7 @@ mod gateways;
 mod give_up;
 mod handshake;
 mod keepalive;
+mod memory;
 mod operators;
 mod profiles;
 mod rig;
