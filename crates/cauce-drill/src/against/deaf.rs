@@ -17,6 +17,7 @@ use cauce_core::sysctl::{self, Profile, SysctlEntry, Sysctls};
 use cauce_posix::options::option_number;
 
 use super::core::Core;
+use super::structures::told_by;
 use crate::call::{Answer, Call, Fd, Outcome};
 use crate::settings::Settings;
 use crate::target::{Captured, Progress, Sample, Target, TargetError};
@@ -178,8 +179,9 @@ impl Target for Deaf {
 
     fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError> {
         let mut sample = self.core.sample(fd)?;
-        if self.replayed.is_some() && matches!(self.name, Name::Option(libc::SOL_TCP, libc::TCP_INFO)) {
-            sample.iter_mut().for_each(|(_, value)| *value = 0);
+        if let (Name::Option(level, number), Some(_)) = (self.name, &self.replayed) {
+            let of_option = sample.iter_mut().filter(|(name, _)| told_by(name) == (level, number));
+            of_option.for_each(|(_, value)| *value = 0);
         }
         Ok(sample)
     }

@@ -137,6 +137,15 @@ pub(crate) fn names() -> impl Iterator<Item = String> {
     fields.chain(congestion).chain(memory.map(str::to_owned))
 }
 
+/// Level and number of the option that tells a value of a sample.
+pub(super) fn told_by(name: &str) -> (i32, i32) {
+    match name {
+        _ if name.starts_with("tcpi_") => (libc::SOL_TCP, libc::TCP_INFO),
+        _ if name.starts_with(|c: char| c.is_ascii_uppercase()) => (libc::SOL_SOCKET, SO_MEMINFO),
+        _ => (libc::SOL_TCP, TCP_CC_INFO),
+    }
+}
+
 /// Everything that `%{ }%` may look at of a socket whose options `read` returns (level, name, room); `None` when
 /// it has no tcp_info.
 pub(super) fn sample(mut read: impl FnMut(i32, i32, usize) -> Option<Vec<u8>>) -> Option<Sample> {

@@ -220,11 +220,12 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
     words.map(|word| word.trim_matches(['.', '-'])).filter(|word| !word.is_empty())
 }
 
-/// The setting or the option that a word names, as [`Row::short_name`] spells it. A member of `struct tcp_info` stands
-/// for the option that fills it.
+/// The setting or the option that a word names, as [`Row::short_name`] spells it. A member of a structure
+/// stands for the option that fills it.
 fn name_in(word: &str) -> Option<String> {
-    if word.starts_with("tcpi_") {
-        return Some("TCP_INFO".to_owned());
+    let structures = [("tcpi_", "TCP_INFO"), ("tcpv_", "TCP_CC_INFO"), ("SK_MEMINFO_", "SO_MEMINFO")];
+    if let Some((_, option)) = structures.iter().find(|(beginning, _)| word.starts_with(beginning)) {
+        return Some((*option).to_owned());
     }
     if word.starts_with(|c: char| c.is_ascii_uppercase()) {
         return option_number(word).map(|_| word.to_owned());
