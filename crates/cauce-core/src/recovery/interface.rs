@@ -27,7 +27,7 @@ pub struct Settings {
     pub recovery: u8,
     /// `tcp_early_retrans`: 3 and 4 enable the tail-loss probe.
     pub early_retrans: u8,
-    /// `tcp_frto`: 0 disables F-RTO.
+    /// `tcp_frto`: 0 disables F-RTO, 1 watches cumulative acknowledgements only.
     pub frto: u8,
     /// `tcp_syn_linear_timeouts`: so many SYNs go without back-off.
     pub syn_linear_timeouts: u8,
@@ -81,6 +81,11 @@ impl Settings {
 
     pub(super) fn uses_rack(&self) -> bool {
         self.recovery & 1 != 0
+    }
+
+    /// F-RTO takes SACKs as proof too (RFC 5682 3).
+    pub(super) fn frto_trusts_sack(&self) -> bool {
+        self.frto != 1
     }
 
     pub(super) fn has_static_window(&self) -> bool {
