@@ -7,4 +7,5 @@ mod reader;
 mod structures;
 mod worker;
 
-pub(crate) use structures::{names, tcp_info};
+pub use structures::names;
+pub(crate) use structures::tcp_info;

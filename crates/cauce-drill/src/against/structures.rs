@@ -128,7 +128,7 @@ fn number(bytes: &[u8]) -> i128 {
 }
 
 /// Every name that a target may tell, as scripts write it.
-pub(crate) fn names() -> impl Iterator<Item = String> {
+pub fn names() -> impl Iterator<Item = String> {
     let whole = FIELDS.iter().filter(|(name, _)| !matches!(*name, "wscales" | "app_limited"));
     let fields = whole.map(|(name, _)| format!("tcpi_{name}")).chain(PARTS.map(str::to_owned));
     let congestion =

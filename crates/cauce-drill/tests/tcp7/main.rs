@@ -116,6 +116,16 @@ fn every_row_has_a_test_that_fails_without_it() {
     );
 }
 
+/// O-17: no field of `struct tcp_info` that no script looks at; `tcpi_fackets` is 0 here as on Linux.
+#[test]
+fn every_field_of_tcp_info_is_looked_at() {
+    let proofs = Proofs::collect(&root());
+    let fields =
+        cauce_drill::against::names().filter(|name| name.starts_with("tcpi_") && name != "tcpi_fackets");
+    let unseen: Vec<String> = fields.filter(|name| !proofs.are_using(name)).collect();
+    assert!(unseen.is_empty(), "no script looks at {}", unseen.join(", "));
+}
+
 #[test]
 fn rows_without_a_proof_are_found() {
     let proofs = Proofs::collect(&root());

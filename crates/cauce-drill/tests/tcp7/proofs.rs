@@ -20,7 +20,7 @@ pub struct Proof {
     pub function: Option<String>,
     /// Rows by their number, and settings and options by their name, in comments.
     cites: BTreeSet<String>,
-    /// Settings and options by their name, in what is executed.
+    /// Settings and options by their name, and members of `struct tcp_info`, in what is executed.
     uses: BTreeSet<String>,
     /// Options that a script sets with success.
     sets: BTreeSet<String>,
@@ -93,6 +93,7 @@ impl Proof {
     /// Adds what a line of code names.
     fn use_names(&mut self, text: &str) {
         self.uses.extend(words(text).filter_map(name_in));
+        self.uses.extend(words(text).filter(|word| word.starts_with("tcpi_")).map(str::to_owned));
     }
 }
 
@@ -117,6 +118,11 @@ impl Proofs {
         let mut found: Vec<&Proof> = self.0.iter().filter(|proof| proof.is_about(row, shared)).collect();
         found.sort_by_key(|proof| !proof.is_script());
         found
+    }
+
+    /// Whether a script uses `name`, whatever it is about.
+    pub fn are_using(&self, name: &str) -> bool {
+        self.0.iter().any(|proof| proof.is_script() && proof.uses(name))
     }
 
     fn search(&mut self, root: &Path, at: &Path, kind: &str, read: fn(&str, &str) -> Vec<Proof>) {
