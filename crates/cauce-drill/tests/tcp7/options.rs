@@ -64,7 +64,7 @@ pub fn rows() -> Vec<Row> {
 
 fn row(id: &str, name: &str, what: &str, known: Option<&Known>) -> Row {
     let is_there = known.is_some_and(|known| known.is_there);
-    let kept = known.filter(|known| known.is_kept);
+    let kept = known.filter(|known| known.is_kept && !acts_though_kept(name));
     let mut row = Row {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -73,7 +73,7 @@ fn row(id: &str, name: &str, what: &str, known: Option<&Known>) -> Row {
         beyond_scripts: beyond_scripts(name),
         // Setting IPV6_MTU says nothing to TCP; reading it tells the path's MTU.
         is_set: known.is_some_and(|known| known.is_set) && name != "IPV6_MTU",
-        not_yet: if is_there { kept.and_then(|_| acts_on_linux(name)) } else { Some("refused by its name") },
+        not_yet: if is_there { not_yet(name) } else { Some("refused by its name") },
         without_effect: kept.map(|_| "kept and read back; Linux's TCP does not look at it either"),
         kernel: kernel(name),
         ..Row::statement(Section::Options, id, what)
@@ -82,8 +82,13 @@ fn row(id: &str, name: &str, what: &str, known: Option<&Known>) -> Row {
     row
 }
 
-/// What an option that is only kept here does on Linux.
-fn acts_on_linux(name: &str) -> Option<&'static str> {
+/// Options that the engine only keeps, and that something else looks at, or is to.
+fn acts_though_kept(name: &str) -> bool {
+    ["SO_TXREHASH", "IP_PKTINFO", "IP_RECVTTL", "IP_RECVTOS"].contains(&name)
+}
+
+/// What is missing to give an option its effect.
+fn not_yet(name: &str) -> Option<&'static str> {
     Some(match name {
         "SO_TXREHASH" => "the flow label of IPv6 is 0 and does not change with time-outs",
         "IP_PKTINFO" | "IP_RECVTTL" | "IP_RECVTOS" => "its control message beside those of the error queue",
@@ -266,6 +271,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("", "IP_RECVTOS", "0 and 1"),
     ("", "IP_RECVTTL", "0 and 1"),
     ("", "IP_RETOPTS", "0 and 1"),
+    ("", "IPV6_ORIGDSTADDR", "0 and 1"),
     ("", "IPV6_RECVHOPLIMIT", "0 and 1"),
     ("", "IPV6_RECVPKTINFO", "0 and 1"),
     ("", "IPV6_RECVTCLASS", "0 and 1"),

@@ -57,6 +57,7 @@ const TABLE: &[Kept] = &[
     switch(IPV6, libc::IPV6_RECVPKTINFO),
     switch(IPV6, libc::IPV6_RECVHOPLIMIT),
     switch(IPV6, libc::IPV6_RECVTCLASS),
+    switch(IPV6, libc::IPV6_ORIGDSTADDR),
 ];
 
 /// Whether an option is checked, kept and read back, and does nothing, as on Linux.
