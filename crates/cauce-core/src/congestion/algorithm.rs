@@ -1,5 +1,6 @@
 //! The algorithm a connection runs: a built-in one inline, or a foreign one in a box.
 
+use super::bic::Bic;
 use super::cubic::Cubic;
 use super::reno::Reno;
 use super::{
@@ -15,6 +16,8 @@ pub enum Algorithm {
     Reno(Reno),
     /// CUBIC (RFC 9438).
     Cubic(Cubic),
+    /// BIC-TCP.
+    Bic(Bic),
     /// One that the embedder registered.
     Foreign(Box<dyn CongestionControl>),
 }
@@ -25,6 +28,7 @@ macro_rules! each {
         match $algorithm {
             Algorithm::Reno($a) => $call,
             Algorithm::Cubic($a) => $call,
+            Algorithm::Bic($a) => $call,
             Algorithm::Foreign($a) => $call,
         }
     };

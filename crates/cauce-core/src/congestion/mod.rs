@@ -11,6 +11,7 @@
 
 pub mod abc;
 pub mod algorithm;
+pub mod bic;
 pub mod cubic;
 pub mod hystart;
 pub mod info;
@@ -18,6 +19,8 @@ pub mod prr;
 pub mod rate_sample;
 pub mod registry;
 pub mod reno;
+#[cfg(test)]
+mod testing;
 pub mod view;
 pub mod window;
 
