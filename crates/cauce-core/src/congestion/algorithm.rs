@@ -1,6 +1,7 @@
 //! The algorithm a connection runs: a built-in one inline, or a foreign one in a box.
 
 use super::bic::Bic;
+use super::compound::Compound;
 use super::cubic::Cubic;
 use super::reno::Reno;
 use super::{
@@ -18,6 +19,8 @@ pub enum Algorithm {
     Cubic(Cubic),
     /// BIC-TCP.
     Bic(Bic),
+    /// Compound TCP.
+    Compound(Compound),
     /// One that the embedder registered.
     Foreign(Box<dyn CongestionControl>),
 }
@@ -29,6 +32,7 @@ macro_rules! each {
             Algorithm::Reno($a) => $call,
             Algorithm::Cubic($a) => $call,
             Algorithm::Bic($a) => $call,
+            Algorithm::Compound($a) => $call,
             Algorithm::Foreign($a) => $call,
         }
     };

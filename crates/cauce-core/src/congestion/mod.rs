@@ -12,6 +12,7 @@
 pub mod abc;
 pub mod algorithm;
 pub mod bic;
+pub mod compound;
 pub mod cubic;
 pub mod hystart;
 pub mod info;

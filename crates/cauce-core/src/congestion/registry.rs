@@ -4,6 +4,7 @@
 //! affair, and which one is the default as well.
 
 use super::bic::Bic;
+use super::compound::Compound;
 use super::cubic::Cubic;
 use super::reno::Reno;
 use super::{Algorithm, CongestionControl};
@@ -14,7 +15,7 @@ use core::fmt;
 /// The longest name in bytes: TCP_CONGESTION carries 16 with the NUL.
 pub const NAME_MAX: usize = 15;
 
-const BUILT_IN: [&str; 3] = ["reno", "cubic", "bic"];
+const BUILT_IN: [&str; 4] = ["reno", "cubic", "bic", "ctcp"];
 
 /// The names of the built-in algorithms.
 pub fn available() -> &'static [&'static str] {
@@ -27,6 +28,7 @@ pub fn by_name(name: &str) -> Option<Algorithm> {
         "reno" => Some(Algorithm::Reno(Reno)),
         "cubic" => Some(Algorithm::Cubic(Cubic::default())),
         "bic" => Some(Algorithm::Bic(Bic::default())),
+        "ctcp" => Some(Algorithm::Compound(Compound::default())),
         _ => None,
     }
 }
