@@ -4,7 +4,6 @@ use super::rows::{Row, Section};
 use cauce_core::sysctl::{self, Effect, Kind, Profile, SysctlEntry};
 
 const GONE: &str = "gone from Linux: ours alone";
-const BIC: &str = "the algorithm `bic`";
 const PROBING: &str = "path MTU probing (RFC 4821)";
 const MEMORY: &str = "what tcp_mem's pressure changes";
 
@@ -207,7 +206,6 @@ fn kernel(name: &str) -> Option<&'static str> {
 /// What is missing to give a setting its effect.
 fn not_yet(name: &str) -> Option<&'static str> {
     Some(match name {
-        "tcp_bic" | "tcp_bic_fast_convergence" | "tcp_bic_low_window" => BIC,
         "tcp_vegas_cong_avoid" => "the algorithm `vegas`",
         "tcp_westwood" => "the algorithm `westwood`",
         "tcp_base_mss"
