@@ -1,12 +1,12 @@
 //! Windows without stacks: the engine's congestion control over one bottleneck, for paths on which whole stacks would
 //! take too long.
 //!
-//! A sender here is a [`Congestion`] as a connection owns it, and the counts of what it has in flight: it sends while the
-//! window has room, at the pacing rate that the engine computes, and is told what arrived, what is missing, and how long
-//! it took. The bottleneck is a drop-tail queue before a transmitter, exact to the nanosecond. Windows, rates and round
-//! trips are those of the experiment, not scaled; only steps are saved, as segments travel in groups. Left out is what
-//! does not move a window: headers, bytes, the peer's window, delayed acknowledgements, and time-outs (a segment that is
-//! missing counts as new data once more). The RTT of a group is that of its first segment.
+//! A sender here is a [`Congestion`] as a connection owns it, and the counts of what it has in flight: it sends while
+//! the window has room, at the pacing rate that the engine computes, and is told what arrived, what is missing, and how
+//! long it took. The bottleneck is a drop-tail queue before a transmitter, exact to the nanosecond. Windows, rates and
+//! round trips are those of the experiment, not scaled; only steps are saved, as segments travel in groups, whose RTT
+//! is that of their first. Left out is what does not move a window: headers, bytes, the peer's window, delayed
+//! acknowledgements, and time-outs (a segment that is missing counts as new data once more).
 
 use cauce_core::congestion::window::{Congestion, Usage};
 use cauce_core::congestion::{AckCounts, RateSample, SenderView, Settings, by_name};

@@ -66,7 +66,7 @@ fn n29_large_copy() {
     assert!((0.78..=0.88).contains(&ratio), "{ratio}: without random loss");
 }
 
-/// How many times the segments of the second a sender gets that is 50 ms from its peer, where the second is 100 ms away.
+/// How many times as much as a sender 100 ms from its peer one gets that is 50 ms from its own.
 fn near_to_far(algorithm: &str, options: Path, group: u32) -> f64 {
     let late = Duration::from_millis(1_000 + 377 * options.seed);
     let mut path = Bottleneck::new(options);
@@ -79,9 +79,9 @@ fn near_to_far(algorithm: &str, options: Path, group: u32) -> f64 {
     (path.flows[0].delivered - before[0]) as f64 / (path.flows[1].delivered - before[1]) as f64
 }
 
-/// Reno's share falls with the square of the round trip when losses meet all senders at once, as theory has it. BIC's falls
-/// no faster than the round trip at large windows and with a queue of the far sender's bandwidth-delay product. (With half
-/// of that queue the near one gets five times as much, and far more at small windows: BIC is fair on large paths only.)
+/// Reno's share falls with the square of the round trip when losses meet all senders at once, as theory has it. BIC's
+/// falls no faster than the round trip at large windows and with a queue of the far sender's bandwidth-delay product.
+/// (With half of that queue the near one gets five times as much, and far more at small windows.)
 #[test]
 fn p202_different_round_trips() {
     let small = Path { together: true, ..Path::new(GIGABIT / 10, 85) };
@@ -92,8 +92,8 @@ fn p202_different_round_trips() {
     assert!(shares.iter().all(|share| (1.0..=2.0).contains(share)), "{shares:?}");
 }
 
-/// Bytes that arrive in two minutes over two connections, each with its own algorithm, at this rate, 50 ms, and a queue of
-/// 20. Whole stacks.
+/// Bytes that arrive in two minutes over two connections, each with its own algorithm, at this rate, 50 ms, and a queue
+/// of 20. Whole stacks.
 fn arrived(algorithms: [&str; 2], rate: u64, seed: u64) -> [usize; 2] {
     let options = PairOptions {
         seed,
@@ -103,7 +103,7 @@ fn arrived(algorithms: [&str; 2], rate: u64, seed: u64) -> [usize; 2] {
         ..PairOptions::default()
     };
     let mut rig = Rig::new(&options, &[]);
-    // Acknowledgements that are never quite on time: in lockstep the queue would always drop the same sender's segments.
+    // Acknowledgements are never quite on time: in lockstep the queue would always drop the same sender's segments.
     rig.pair.link_mut(Side::B).faults_mut().push(Box::new(Jitter::in_order(Duration::from_millis(5))));
     let listener = rig.listen();
     let ends = algorithms.map(|algorithm| {
