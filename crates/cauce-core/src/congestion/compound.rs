@@ -16,6 +16,8 @@ use crate::recovery::phase::Phase;
 const GAMMA: u32 = 30;
 /// The delay window grows only in windows of so many segments or more: smaller ones are Reno's alone.
 const LOW_WINDOW: u32 = 41;
+/// The least that losses leave of the loss window.
+const MIN_LOSS_WINDOW: u32 = 2;
 /// dwnd is kept in eighths of a segment, as its growth is an eighth (alpha) of a power.
 const EIGHTHS: u32 = 8;
 
@@ -75,9 +77,10 @@ impl Compound {
         self.dwnd = dwnd;
     }
 
-    /// Where others took so much of the window, none of it is the delay window's.
+    /// Where others took much of the window, the delay window leaves the loss window what a loss would leave it.
     fn fit_into(&mut self, window: &Window) {
-        self.dwnd = self.dwnd.min(window.cwnd().saturating_mul(EIGHTHS));
+        let room = window.cwnd().saturating_sub(MIN_LOSS_WINDOW);
+        self.dwnd = self.dwnd.min(room.saturating_mul(EIGHTHS));
     }
 }
 
@@ -96,7 +99,7 @@ impl CongestionControl for Compound {
         self.fit_into(window);
         self.prior_dwnd = self.dwnd;
         self.dwnd /= 2;
-        (window.cwnd() / 2).max(2)
+        (window.cwnd() / 2).max(MIN_LOSS_WINDOW)
     }
 
     fn cong_avoid(&mut self, window: &mut Window, view: &SenderView, acked: u32) {
@@ -242,6 +245,22 @@ mod tests {
         flow.queueing = Duration::from_secs(1);
         flow.round();
         assert!(flow.cwnd() >= threshold);
+    }
+
+    /// Where others took so much that dwnd alone is more than what is left, Reno remains when dwnd is given back.
+    #[test]
+    fn what_others_took_is_not_given_back_twice() {
+        let mut flow = Flow::new("ctcp", 100);
+        flow.rounds(200);
+        flow.set_cwnd(50);
+        flow.congestion.set_initial_ssthresh(50);
+        flow.queueing = Duration::from_secs(10);
+        flow.rounds(3);
+        // From two segments, by the acknowledgements of the fifty that were in flight.
+        let reno = flow.cwnd();
+        assert!((8..=14).contains(&reno), "{reno}");
+        flow.rounds(10);
+        assert!((reno + 9..=reno + 11).contains(&flow.cwnd()), "{}", flow.cwnd());
     }
 
     #[test]

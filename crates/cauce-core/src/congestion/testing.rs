@@ -38,9 +38,11 @@ impl Flow {
         self.congestion.cwnd()
     }
 
-    /// As if growth had led to this window.
+    /// As if the flow had come to this window somehow, with no more in flight.
     pub fn set_cwnd(&mut self, cwnd: u32) {
         self.congestion.set_initial_window(cwnd);
+        self.view.packets_out = self.view.packets_out.min(cwnd);
+        self.view.snd_una = self.view.snd_nxt - u64::from(self.view.packets_out);
     }
 
     /// All that is in flight is ACKed, and the window filled again after each ACK.
