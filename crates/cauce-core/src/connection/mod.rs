@@ -29,7 +29,7 @@ pub mod user_calls;
 
 use crate::addr::FlowKey;
 use crate::congestion;
-use crate::congestion::view::SenderView;
+use crate::congestion::view::{SenderView, Tuning};
 use crate::congestion::window::Congestion;
 use crate::context::Context;
 use crate::receive::{PathTimes, Receiver};
@@ -298,9 +298,10 @@ impl Connection {
     }
 
     /// A copy of the sender's state for congestion control.
-    pub(crate) fn view(&self, now: Instant) -> SenderView {
+    pub(crate) fn view(&self, cx: &Context<'_>) -> SenderView {
         let limited = self.cong.is_cwnd_limited();
-        self.recovery.view(now, self.snd.una, self.snd.nxt, u32::from(self.mss), limited)
+        let view = self.recovery.view(cx.now, self.snd.una, self.snd.nxt, u32::from(self.mss), limited);
+        SenderView { tuning: Tuning::of(cx.sysctl), ..view }
     }
 
     /// The family of its socket.

@@ -1,8 +1,8 @@
 //! The values that pass between loss recovery and its neighbours.
 
 use super::phase::Phase;
-use crate::congestion::AckCounts;
 use crate::congestion::rate_sample::Delivery;
+use crate::congestion::{AckCounts, Tuning};
 use crate::counters::Counters;
 use crate::send::retransmit_queue::Control;
 use crate::sysctl::Sysctls;
@@ -37,6 +37,8 @@ pub struct Settings {
     pub fack: bool,
     /// TCP_THIN_LINEAR_TIMEOUTS or `tcp_thin_linear_timeouts`.
     pub thin_linear_timeouts: bool,
+    /// What recovery passes on to congestion control.
+    pub tuning: Tuning,
 }
 
 impl Default for Settings {
@@ -55,6 +57,7 @@ impl Default for Settings {
             one_hole: false,
             fack: false,
             thin_linear_timeouts: false,
+            tuning: Tuning::default(),
         }
     }
 }
@@ -76,6 +79,7 @@ impl Settings {
             one_hole: sysctl.cauce_profile.fills_one_hole(),
             fack: sysctl.tcp_fack != 0,
             thin_linear_timeouts: sysctl.tcp_thin_linear_timeouts != 0,
+            tuning: Tuning::of(sysctl),
         }
     }
 

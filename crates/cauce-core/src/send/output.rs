@@ -364,7 +364,7 @@ impl Connection {
         let idle = cx.now.since(self.stats.last_data_sent);
         if cx.sysctl.tcp_slow_start_after_idle != 0 {
             let rto = self.recovery.rto().as_duration();
-            let view = self.view(cx.now);
+            let view = self.view(cx);
             let settings = self.congestion_settings(cx);
             self.cong.restart_after_idle(idle, rto, &view, &settings);
             self.cong.event(CwndEvent::TxStart { idle }, &view);
@@ -435,7 +435,7 @@ impl Connection {
         // A time-out sends again, and says nothing of what could be sent.
         let tried = sent || limited && self.to_send() > 0 && self.recovery.retransmits() == 0;
         if blocked != Blocked::Turn && tried && self.may_send_data() {
-            let view = self.view(cx.now);
+            let view = self.view(cx);
             let usage = Usage {
                 is_cwnd_limited: limited,
                 send_buffer_full: self.has(flag::WANTS_ROOM),

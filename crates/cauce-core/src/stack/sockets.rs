@@ -381,7 +381,7 @@ impl Stack {
             Some(Entry::Idle(idle)) => idle.algorithm = choice,
             Some(Entry::Listener(listener)) => listener.algorithm = choice,
             Some(Entry::Connection(conn)) => {
-                let view = conn.view(now);
+                let view = conn.view(&self.shared.cx(now));
                 conn.cong.set_algorithm(algorithm, &view);
             }
             None => return Err(Errno::EBADF),
