@@ -4,8 +4,8 @@
 use super::Sysctls;
 use core::fmt::Debug;
 
-/// What `proof` observes on a stack that is deaf to the setting `name`, where the default is in force whatever was written,
-/// and what it observes once `value` is written.
+/// What `proof` observes on a stack that is deaf to the setting `name`, where the default is in force whatever was
+/// written, and what it observes once `value` is written. The two must differ.
 ///
 /// # Panics
 /// If both are the same: nobody has heard.

@@ -1,9 +1,10 @@
 //! `docs/tcp7.md`: every row of tcp(7), what ours does, the test that proves it, and what the kernel says to that test.
 //!
 //! The page is made from the settings' own table, the options' and calls' rows ([`rows`]) and the citations in scripts
-//! and tests ([`proofs`]). Nothing is taken on trust: a row without a test fails, an option without a row, and a setting or
-//! an option whose scripts all still pass on a stack that is deaf to it ([`Deaf`](cauce_drill::against::deaf::Deaf)).
-//! Where no script can show an effect, a test in Rust runs with the value and with the default (`heard`).
+//! and tests ([`proofs`]). Nothing is taken on trust: a row without a test fails, an option without a row, and a setting
+//! or an option whose scripts all still pass on a stack that is deaf to it
+//! ([`Deaf`](cauce_drill::against::deaf::Deaf)). Where no script can show an effect, a test in Rust runs with the value
+//! and with the default (`heard`).
 //!
 //! `CAUCE_BLESS=1 cargo test -p cauce-drill --test tcp7` writes the page anew.
 

@@ -19,9 +19,10 @@ that is deaf to it (`cauce drill --deaf-to NAME`). Where no script can show an e
 in Rust that runs with the value and with the default and demands two outcomes (`heard`).
 
 *Proved by* names scripts below `crates/cauce-drill/`, which fail on a deaf stack, and then tests in Rust. Where several
-names share a row's number, only what calls the name counts. *On the kernel*: **same** where at least one of these scripts also passes against Linux 6.18 in the gate
-(`cauce drill --against kernel`), otherwise why there is nothing to compare. A row that is *not yet* is accepted with its
-type, range and errors, and has no effect until its algorithm is built.
+names share a row's number, only what calls the name counts. *On the kernel*: **same** where at least one of these
+scripts also passes against Linux 6.18 in the gate (`cauce drill --against kernel`), otherwise why there is nothing to
+compare. A row that is *not yet* is accepted with its type, range and errors, or refused by its name, and has no effect
+until it is built.
 ";
 
 /// The whole page: the rows, the options that are refused, and the proofs by the rows' keys, the most telling first.
