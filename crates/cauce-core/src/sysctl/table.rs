@@ -295,7 +295,7 @@ sysctls! {
 
     // IP, routes and neighbours.
     ip_default_ttl: u8 = 64, "net.ipv4.ip_default_ttl", 1, 255, "", NextSegment,
-        "Hop limit of IPv4 packets sent.";
+        "TTL of IPv4 packets sent.";
     ip_local_port_range: [u16; 2] = [32_768, 60_999], "net.ipv4.ip_local_port_range", 1, 65_535, "",
         NextConnection,
         "First and last ephemeral port; the first is not below ip_unprivileged_port_start.",
