@@ -25,6 +25,7 @@ const CHOICES: &[(&str, &[&str])] = &[
     ("net.ipv4.tcp_fin_timeout", &["60", "1", "0"]),
     ("net.ipv4.tcp_no_metrics_save", &["0", "1"]),
     ("net.ipv4.tcp_frto", &["2", "0"]),
+    ("net.ipv4.tcp_frto_response", &["2", "1", "0"]),
     ("net.ipv4.tcp_recovery", &["1", "0"]),
     ("net.ipv4.tcp_early_retrans", &["3", "0"]),
     ("net.ipv4.tcp_window_clamp", &["0", "1000"]),

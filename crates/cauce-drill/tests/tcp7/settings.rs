@@ -216,7 +216,6 @@ fn not_yet(name: &str) -> Option<&'static str> {
         | "tcp_probe_threshold"
         | "tcp_mtu_probe_floor" => PROBING,
         "tcp_mem" => MEMORY,
-        "tcp_frto_response" => "the responses of F-RTO",
         _ => return None,
     })
 }

@@ -21,6 +21,7 @@ const SYSCTLS: &[(&str, &[&str])] = &[
     ("net.ipv4.tcp_early_retrans", &["0", "3"]),
     ("net.ipv4.tcp_recovery", &["0", "1", "2", "4"]),
     ("net.ipv4.tcp_frto", &["0", "1"]),
+    ("net.ipv4.tcp_frto_response", &["0", "1"]),
     ("net.ipv4.tcp_rmem", &["2304 4096 8192", "4096 8192 16384", "4096 20000 200000"]),
     ("net.ipv4.tcp_wmem", &["4608 4608 4608", "4096 8192 16384", "4096 100000 1000000"]),
     ("net.ipv4.tcp_slow_start_after_idle", &["0"]),
