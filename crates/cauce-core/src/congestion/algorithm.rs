@@ -2,6 +2,8 @@
 
 use super::cubic::Cubic;
 use super::reno::Reno;
+use super::vegas::Vegas;
+use super::westwood::Westwood;
 use super::{
     AckCounts, AckEvent, AckSample, CcInfo, CongestionControl, CwndEvent, RateSample, SenderView, Window,
 };
@@ -15,6 +17,10 @@ pub enum Algorithm {
     Reno(Reno),
     /// CUBIC (RFC 9438).
     Cubic(Cubic),
+    /// Vegas.
+    Vegas(Vegas),
+    /// Westwood+.
+    Westwood(Westwood),
     /// One that the embedder registered.
     Foreign(Box<dyn CongestionControl>),
 }
@@ -25,6 +31,8 @@ macro_rules! each {
         match $algorithm {
             Algorithm::Reno($a) => $call,
             Algorithm::Cubic($a) => $call,
+            Algorithm::Vegas($a) => $call,
+            Algorithm::Westwood($a) => $call,
             Algorithm::Foreign($a) => $call,
         }
     };

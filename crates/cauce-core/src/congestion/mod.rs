@@ -18,7 +18,9 @@ pub mod prr;
 pub mod rate_sample;
 pub mod registry;
 pub mod reno;
+pub mod vegas;
 pub mod view;
+pub mod westwood;
 pub mod window;
 
 use crate::recovery::phase::Phase;
