@@ -2,10 +2,13 @@
 //!
 //! Once a round trip the window is compared with what the path would hold without a queue: the difference between
 //! `cwnd` and `cwnd * base / rtt`, seen from the sender, is what its own segments queue. Below [`ALPHA`] the window grows
-//! by one segment, above [`BETA`] it shrinks by one; slow start ends when [`GAMMA`] is exceeded. `base` is the least RTT
-//! ever, `rtt` the least of the round, which delayed acknowledgements do not spoil. Losses are Reno's affair, and so is
-//! growth while recovery is at work or a round has given fewer than three samples. What a round measures is forgotten
-//! when sending begins after silence, as the path may have changed.
+//! by one segment, above [`BETA`] it shrinks by one. `base` is the least RTT ever, `rtt` the least of the round, which
+//! delayed acknowledgements do not spoil.
+//!
+//! Slow start doubles the window every other round trip only, so that it stands still for one whose segments then tell
+//! what queues; more than [`GAMMA`] ends it. Losses are Reno's affair, and so is growth while recovery is at work or a
+//! round has given fewer than three samples. All measurements are forgotten when sending begins after silence, as the
+//! path may have changed.
 
 use super::reno::Reno;
 use super::{AckSample, CcInfo, CongestionControl, CwndEvent, SenderView, Window};
@@ -35,11 +38,20 @@ pub struct Vegas {
     samples: u32,
     /// Recovery is not at work.
     measuring: bool,
+    /// Slow start doubles the window in this round; in the next it stands still.
+    doubling: bool,
 }
 
 impl Default for Vegas {
     fn default() -> Self {
-        Vegas { round_end: 0, base_rtt_us: UNKNOWN, round_rtt_us: UNKNOWN, samples: 0, measuring: false }
+        Vegas {
+            round_end: 0,
+            base_rtt_us: UNKNOWN,
+            round_rtt_us: UNKNOWN,
+            samples: 0,
+            measuring: false,
+            doubling: true,
+        }
     }
 }
 
@@ -54,29 +66,34 @@ impl Vegas {
     fn restart(&mut self, view: &SenderView) {
         self.base_rtt_us = UNKNOWN;
         self.measuring = true;
+        self.doubling = true;
         self.begin_round(view);
     }
 
     /// Judges the round that ends.
-    fn adjust(&self, window: &mut Window, acked: u32) {
-        let (cwnd, limited) = (window.cwnd(), window.is_cwnd_limited());
-        let (base, rtt) = (u64::from(self.base_rtt_us), u64::from(self.round_rtt_us));
-        let queued = u64::from(cwnd) * rtt.saturating_sub(base) / base;
-        if window.in_slow_start() {
-            if queued > GAMMA {
-                let holds = u64::from(cwnd) * base / rtt;
-                leave_slow_start(
-                    window,
-                    cwnd.min(u32::try_from(holds).unwrap_or(u32::MAX).saturating_add(1)),
-                );
-            } else if limited {
-                window.slow_start(acked);
-            }
-        } else if queued > BETA {
+    fn adjust(&self, window: &mut Window) {
+        let cwnd = window.cwnd();
+        let queued = self.queued(cwnd);
+        if queued > BETA {
             leave_slow_start(window, cwnd.saturating_sub(1));
-        } else if queued < ALPHA && limited {
+        } else if queued < ALPHA && window.is_cwnd_limited() {
             window.set_cwnd(cwnd.saturating_add(1));
         }
+    }
+
+    /// Slow start ends with what the path holds, and one more.
+    fn judge_slow_start(&self, window: &mut Window) {
+        let cwnd = window.cwnd();
+        if self.queued(cwnd) > GAMMA {
+            let holds = u64::from(cwnd) * u64::from(self.base_rtt_us) / u64::from(self.round_rtt_us);
+            leave_slow_start(window, cwnd.min(u32::try_from(holds).unwrap_or(u32::MAX).saturating_add(1)));
+        }
+    }
+
+    /// Segments of this window that wait in the path.
+    fn queued(&self, cwnd: u32) -> u64 {
+        let (base, rtt) = (u64::from(self.base_rtt_us), u64::from(self.round_rtt_us));
+        u64::from(cwnd) * rtt.saturating_sub(base) / base
     }
 }
 
@@ -96,21 +113,34 @@ impl CongestionControl for Vegas {
     fn cong_avoid(&mut self, window: &mut Window, view: &SenderView, acked: u32) {
         if !self.measuring {
             Reno.cong_avoid(window, view, acked);
-        } else if view.snd_una > self.round_end {
-            if self.samples < ENOUGH {
-                Reno.cong_avoid(window, view, acked);
-            } else {
-                self.adjust(window, acked);
+            return;
+        }
+        let (round_over, known) = (view.snd_una > self.round_end, self.samples >= ENOUGH);
+        if window.in_slow_start() {
+            if self.doubling && known {
+                // The segments that these samples are of left while the window stood still.
+                self.judge_slow_start(window);
             }
-            self.begin_round(view);
-        } else if window.in_slow_start() {
+            if (self.doubling || round_over && !known) && window.in_slow_start() {
+                Reno.cong_avoid(window, view, acked);
+            }
+            if round_over {
+                self.doubling = !(self.doubling && known);
+            }
+        } else if round_over && known {
+            self.adjust(window);
+        } else if round_over {
             Reno.cong_avoid(window, view, acked);
+        }
+        if round_over {
+            self.begin_round(view);
         }
     }
 
     fn set_state(&mut self, _: &mut Window, view: &SenderView, to: Phase) {
         self.measuring = to == Phase::Open;
         if self.measuring {
+            self.doubling = true;
             self.begin_round(view);
         }
     }
@@ -177,10 +207,11 @@ mod tests {
             self.cwnd().saturating_sub(HOLDS)
         }
 
-        /// An ACK of one segment with this RTT; the window is full again afterwards.
+        /// A full window, and an ACK of its first segment with this RTT.
         fn ack(&mut self, rtt_us: u32) {
             let cwnd = self.cwnd();
             self.view.packets_out = cwnd;
+            self.view.snd_nxt = self.view.snd_nxt.max(self.view.snd_una + u64::from(cwnd));
             self.view.snd_una += 1;
             let usage = Usage { is_cwnd_limited: true, send_buffer_full: false, rto: Duration::from_secs(1) };
             self.congestion.validate(&self.view, &usage, &Settings::default());
@@ -193,7 +224,6 @@ mod tests {
                 ..AckCounts::default()
             };
             self.congestion.on_ack(&counts, &RateSample::default(), &self.view, &Settings::default());
-            self.view.snd_nxt = self.view.snd_una + u64::from(self.cwnd());
         }
 
         /// One round trip, whose segments find the queue that the window makes.
@@ -240,6 +270,17 @@ mod tests {
         for (rtt, step) in [(100_000, 1), (104_900, 1), (105_000, 0), (112_400, 0), (112_500, -1)] {
             assert_eq!(Flow::at(40, 2).step(rtt), step, "{rtt}");
         }
+    }
+
+    /// P-203: slow start doubles the window in every other round, and the third time finds three segments queued.
+    #[test]
+    fn p203_slow_start_looks_before_it_doubles() {
+        let mut flow = Flow::new(10);
+        let windows = [(); 5].map(|()| {
+            flow.round();
+            flow.cwnd()
+        });
+        assert_eq!(windows, [20, 21, 41, 42, 42]);
     }
 
     /// P-203: with more than one segment queued slow start ends, at what the path holds and one more.
@@ -294,12 +335,12 @@ mod tests {
         let mut flow = Flow::new(40);
         let unknown = CcInfo::Vegas { enabled: true, rttcnt: 0, rtt_us: UNKNOWN, min_rtt_us: UNKNOWN };
         assert_eq!(flow.congestion.info(), Some(unknown));
-        flow.view.snd_nxt = 100;
-        flow.congestion.event(CwndEvent::CwndRestart, &flow.view);
-        for rtt in [90_000, 80_000, 85_000] {
+        // The first ACK ends what was before.
+        flow.ack(80_000);
+        for rtt in [90_000, 81_000, 85_000] {
             flow.ack(rtt);
         }
-        let known = CcInfo::Vegas { enabled: true, rttcnt: 3, rtt_us: 80_000, min_rtt_us: 80_000 };
+        let known = CcInfo::Vegas { enabled: true, rttcnt: 3, rtt_us: 80_000, min_rtt_us: 81_000 };
         assert_eq!(flow.congestion.info(), Some(known));
         flow.congestion.event(CwndEvent::TxStart { idle: Duration::from_secs(1) }, &flow.view);
         assert_eq!(flow.congestion.info(), Some(unknown));

@@ -5,6 +5,7 @@
 
 mod acknowledgements;
 mod closing;
+mod congestion_claims;
 mod gateways;
 mod give_up;
 mod handshake;
