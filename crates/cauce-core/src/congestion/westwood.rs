@@ -72,6 +72,10 @@ impl CongestionControl for Westwood {
 
     fn pkts_acked(&mut self, _: &mut Window, view: &SenderView, sample: &AckSample) {
         if let Some(rtt_us) = sample.rtt_us {
+            if self.rtt_us == 0 {
+                // The round trip before this one was spent waiting for it.
+                self.begin_sample(view);
+            }
             self.rtt_us = rtt_us.max(1);
             self.min_rtt_us = view.min_rtt_us.min(self.rtt_us).max(1);
         }
@@ -154,7 +158,7 @@ mod tests {
     #[test]
     fn p204_two_filters() {
         let mut flow = Flow::new();
-        (0..1_000).for_each(|_| flow.ack(1_000, 100_000));
+        (0..1_001).for_each(|_| flow.ack(1_000, 100_000));
         let rates = |flow: &Flow| (flow.westwood.smoothed, flow.westwood.bandwidth);
         assert_eq!(rates(&flow), (1_000_000, 1_000_000));
         for expected in [(875_000, 984_375), (765_625, 957_031), (669_921, 921_142)] {
@@ -165,6 +169,16 @@ mod tests {
         assert_eq!(flow.ssthresh(), 92);
     }
 
+    /// P-204: the round trip before the first acknowledgement is no part of the first sample.
+    #[test]
+    fn p204_first_sample() {
+        let mut flow = Flow::new();
+        flow.ack(100_000, 100_000);
+        assert_eq!(flow.ssthresh(), 20, "none yet: half the window");
+        (0..10).for_each(|_| flow.ack(10_000, 100_000));
+        assert_eq!(flow.ssthresh(), 10);
+    }
+
     /// P-204: a sample takes 50 ms where a round trip takes less, so that one burst does not pass for a rate.
     #[test]
     fn p204_least_span() {
@@ -172,10 +186,10 @@ mod tests {
         for after in [10_000, 10, 10, 10, 10, 10] {
             flow.ack(after, 10_000);
         }
-        assert_eq!(flow.ssthresh(), 20, "none yet: half the window");
-        flow.ack(39_950, 10_000);
-        // Seven segments in 50 ms; 10 ms hold 1.4 of them, but two is the least.
-        assert_eq!((flow.westwood.bandwidth, flow.ssthresh()), (140_000, 2));
+        assert_eq!(flow.ssthresh(), 20);
+        flow.ack(49_950, 10_000);
+        // Six segments in 50 ms; 10 ms hold 1.2 of them, but two is the least.
+        assert_eq!((flow.westwood.bandwidth, flow.ssthresh()), (120_000, 2));
     }
 
     /// P-204: SACKed segments count when they are SACKed, and not again when the hole before them is filled.
@@ -183,13 +197,13 @@ mod tests {
     fn p204_sacked_segments_count_once() {
         let mut flow = Flow::new();
         flow.ack(10_000, 100_000);
-        for _ in 0..8 {
+        for _ in 0..9 {
             flow.view.now += Duration::from_millis(10);
             flow.view.sacked_out += 1;
             flow.sample(Some(100_000));
         }
         flow.view.now += Duration::from_millis(10);
-        flow.view.snd_una += u64::from(9 * MSS);
+        flow.view.snd_una += u64::from(10 * MSS);
         flow.view.sacked_out = 0;
         flow.sample(Some(100_000));
         assert_eq!(flow.westwood.bandwidth, 100_000, "ten segments in 100 ms");

@@ -208,8 +208,6 @@ fn kernel(name: &str) -> Option<&'static str> {
 fn not_yet(name: &str) -> Option<&'static str> {
     Some(match name {
         "tcp_bic" | "tcp_bic_fast_convergence" | "tcp_bic_low_window" => BIC,
-        "tcp_vegas_cong_avoid" => "the algorithm `vegas`",
-        "tcp_westwood" => "the algorithm `westwood`",
         "tcp_base_mss"
         | "tcp_mtu_probing"
         | "tcp_probe_interval"
