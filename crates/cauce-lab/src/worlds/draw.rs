@@ -17,7 +17,7 @@ const SYSCTLS: &[(&str, &[&str])] = &[
     ("net.ipv4.tcp_timestamps", &["0", "2"]),
     ("net.ipv4.tcp_window_scaling", &["0"]),
     ("net.ipv4.tcp_dsack", &["0"]),
-    ("net.ipv4.tcp_congestion_control", &["reno", "cubic"]),
+    ("net.ipv4.tcp_congestion_control", &["reno", "cubic", "vegas", "westwood"]),
     ("net.ipv4.tcp_early_retrans", &["0", "3"]),
     ("net.ipv4.tcp_recovery", &["0", "1", "2", "4"]),
     ("net.ipv4.tcp_frto", &["0", "1"]),
