@@ -1,14 +1,13 @@
 //! Vegas (Brakmo and Peterson 1995): the window that keeps a few segments queued in the path (P-203, S-51).
 //!
-//! Once a round trip the window is compared with what the path would hold without a queue: the difference between
-//! `cwnd` and `cwnd * base / rtt`, seen from the sender, is what its own segments queue. Below [`ALPHA`] the window grows
-//! by one segment, above [`BETA`] it shrinks by one. `base` is the least RTT ever, `rtt` the least of the round, which
-//! delayed acknowledgements do not spoil.
+//! Once a round trip it judges how much of the window waits in queues, `cwnd * (rtt - base) / base`: with less than two
+//! segments the window grows by one, with more than four it shrinks by one. `base` is the least RTT ever, `rtt` the least
+//! of the round, which delayed acknowledgements do not spoil.
 //!
 //! Slow start doubles the window every other round trip only, so that it stands still for one whose segments then tell
-//! what queues; more than [`GAMMA`] ends it. Losses are Reno's affair, and so is growth while recovery is at work or a
-//! round has given fewer than three samples. All measurements are forgotten when sending begins after silence, as the
-//! path may have changed.
+//! what queues; more than one ends it. Losses are Reno's affair, and so is growth while recovery is at work or a round
+//! has given fewer than three samples. All measurements are forgotten when sending begins after silence, as the path may
+//! have changed.
 
 use super::reno::Reno;
 use super::{AckSample, CcInfo, CongestionControl, CwndEvent, SenderView, Window};
@@ -75,7 +74,7 @@ impl Vegas {
         let cwnd = window.cwnd();
         let queued = self.queued(cwnd);
         if queued > BETA {
-            leave_slow_start(window, cwnd.saturating_sub(1));
+            settle_at(window, cwnd.saturating_sub(1));
         } else if queued < ALPHA && window.is_cwnd_limited() {
             window.set_cwnd(cwnd.saturating_add(1));
         }
@@ -86,7 +85,7 @@ impl Vegas {
         let cwnd = window.cwnd();
         if self.queued(cwnd) > GAMMA {
             let holds = u64::from(cwnd) * u64::from(self.base_rtt_us) / u64::from(self.round_rtt_us);
-            leave_slow_start(window, cwnd.min(u32::try_from(holds).unwrap_or(u32::MAX).saturating_add(1)));
+            settle_at(window, cwnd.min(u32::try_from(holds).unwrap_or(u32::MAX).saturating_add(1)));
         }
     }
 
@@ -170,7 +169,7 @@ impl CongestionControl for Vegas {
 }
 
 /// Sets the window and a threshold that does not let it double again.
-fn leave_slow_start(window: &mut Window, cwnd: u32) {
+fn settle_at(window: &mut Window, cwnd: u32) {
     window.set_cwnd(cwnd.max(2));
     window.set_ssthresh(window.ssthresh().min(window.cwnd().saturating_sub(1)).max(2));
 }
