@@ -64,7 +64,7 @@ impl Vegas {
     /// Forgets the path.
     fn restart(&mut self, view: &SenderView) {
         self.base_rtt_us = UNKNOWN;
-        self.measuring = true;
+        self.measuring = view.phase == Phase::Open;
         self.doubling = true;
         self.begin_round(view);
     }
@@ -324,6 +324,8 @@ mod tests {
         let enabled =
             |flow: &Flow| matches!(flow.congestion.info(), Some(CcInfo::Vegas { enabled: true, .. }));
         assert!(!enabled(&flow));
+        flow.congestion.event(CwndEvent::TxStart { idle: Duration::ZERO }, &flow.view);
+        assert!(!enabled(&flow), "silence does not end it");
         flow.congestion.set_phase(Phase::Open, &flow.view);
         assert!(enabled(&flow));
     }
