@@ -119,7 +119,6 @@ fn without_effect(name: &str) -> Option<&'static str> {
         "TCP_ULP" => "there are no upper layer protocols, as on a kernel without their modules",
         "SO_BUSY_POLL" | "SO_PREFER_BUSY_POLL" => "kept and read back; no device here is polled busily",
         "TCP_IS_MPTCP" => "always 0",
-        "TCP_CC_INFO" => "the algorithms that there are have nothing to tell",
         _ => return None,
     })
 }
@@ -238,7 +237,7 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("O-57", "IPV6_MINHOPCOUNT", "as IP_MINTTL"),
     ("O-57", "IPV6_FREEBIND", "as IP_FREEBIND"),
     ("O-57", "IPV6_TRANSPARENT", "as IP_TRANSPARENT"),
-    ("", "TCP_CC_INFO", "what the congestion control tells of itself"),
+    ("", "TCP_CC_INFO", "what the congestion control tells of itself; Reno and CUBIC tell nothing"),
     ("", "TCP_IS_MPTCP", "no multipath TCP"),
     ("", "TCP_QUEUE_SEQ", "EPERM or EINVAL"),
     ("", "TCP_REPAIR", "EPERM, unless it is switched off"),

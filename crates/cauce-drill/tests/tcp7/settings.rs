@@ -122,7 +122,6 @@ fn row(id: &str, entry: &'static SysctlEntry) -> Row {
         beyond_scripts: beyond_scripts(entry.short_name()),
         without_effect: without_effect(entry.short_name()),
         kernel: kernel(entry.short_name()),
-        not_yet: not_yet(entry.short_name()),
         ..Row::statement(section, id, "")
     }
 }
@@ -198,16 +197,6 @@ fn kernel(name: &str) -> Option<&'static str> {
         "tcp_max_orphans" | "tcp_mem" | "net.core.rmem_max" | "net.core.wmem_max" => {
             "of the whole machine on Linux, not of a namespace"
         }
-        _ => return None,
-    })
-}
-
-/// What is missing to give a setting its effect.
-fn not_yet(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "tcp_vegas_cong_avoid" => "the algorithm `vegas`",
-        "tcp_westwood" => "the algorithm `westwood`",
-        "tcp_frto_response" => "the responses of F-RTO",
         _ => return None,
     })
 }
