@@ -35,7 +35,6 @@ fn kernel(id: &str) -> Option<&'static str> {
 fn not_yet(id: &str) -> Option<&'static str> {
     Some(match id {
         "X-01" => "the warning of 2",
-        "X-34" => "the probe pushes a corked tail, as on Linux",
         _ => return None,
     })
 }
