@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use super::exceptions::{Case, excused};
 use super::options;
-use super::peer::Peer;
+use super::peer::{Line, Peer};
+use super::script::{Step, recorded};
 use super::sequence::{Op, Sequence};
 use cauce_drill::against::core::Core;
 use cauce_drill::against::kernel::Kernel;
@@ -33,21 +34,50 @@ pub struct Pair {
     port: u16,
 }
 
+/// One step and what came of it.
+#[derive(Debug)]
+struct Taken {
+    reply: Reply,
+    /// Of every descriptor, after the step.
+    readiness: Vec<i16>,
+    /// What has passed on the wire.
+    wire: Vec<Line>,
+}
+
 /// Two answers that differ.
 #[derive(Debug)]
 pub struct Difference {
     sequence: Sequence,
-    step: usize,
-    what: &'static str,
+    settings: Settings,
+    /// The kernel's steps, the last of them the one that differs.
+    taken: Vec<Taken>,
+    /// The answers are the same, what poll() says after them is not.
+    readiness: bool,
     kernel: String,
     ours: String,
 }
 
+impl Difference {
+    /// As a script that passes on the kernel.
+    pub fn script(&self) -> String {
+        let ops = self.sequence.state.iter().chain(&self.sequence.ops);
+        let steps: Vec<_> = ops
+            .zip(&self.taken)
+            .filter_map(|(op, taken)| match &taken.reply {
+                Reply::Done(outcome) => Some(Step { op, outcome, wire: &taken.wire }),
+                _ => None,
+            })
+            .collect();
+        recorded(&self.sequence, &steps, self.readiness, &self.settings)
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {} differs", self.sequence.mode.name(), self.what)?;
+        let what = if self.readiness { "readiness" } else { "the answer" };
+        writeln!(f, "{}: {what} differs", self.sequence.mode.name())?;
         let all = self.sequence.state.iter().chain(&self.sequence.ops);
-        for (at, op) in all.enumerate().take(self.step + 1) {
+        for (at, op) in all.enumerate().take(self.taken.len()) {
             let sign = if at < self.sequence.state.len() { "state" } else { "     " };
             writeln!(f, "  {sign} {op}")?;
         }
@@ -73,35 +103,44 @@ impl Pair {
     /// Runs a sequence on both; the first difference that nothing excuses.
     pub fn compare(&mut self, sequence: &Sequence) -> Option<Difference> {
         self.port = if self.port == LAST_PORT { FIRST_PORT } else { self.port + 1 };
-        let [kernel, core] = self
+        let [mut kernel, core] = self
             .targets
             .each_mut()
             .map(|target| Run::new(&mut **target, &self.settings, self.port).all(sequence));
-        let ops = sequence.state.iter().chain(&sequence.ops);
-        let mut done: Vec<(&Op, &Outcome)> = Vec::new();
-        for (step, ((op, kernel), ours)) in ops.zip(&kernel).zip(&core).enumerate() {
-            let told = |what, kernel: String, ours: String| {
-                Some(Difference { sequence: sequence.clone(), step, what, kernel, ours })
-            };
-            let (Reply::Done(theirs), Reply::Done(own)) = (&kernel.0, &ours.0) else {
-                return told("the answer", format!("{:?}", kernel.0), format!("{:?}", ours.0));
-            };
-            done.push((op, theirs));
-            let answers = same(op, theirs, own);
-            if answers && kernel.1 == ours.1 {
-                continue;
-            }
-            // What follows on what is excused may differ for the same reason.
-            if excused(&Case { done: &done, ours: own, readiness: answers }) {
-                return None;
-            }
-            return match answers {
-                true => told("readiness", events(&kernel.1), events(&ours.1)),
-                false => told("the answer", format!("{theirs:?}"), format!("{own:?}")),
-            };
-        }
-        None
+        let (step, readiness, said, own) = first_difference(sequence, &kernel, &core)?;
+        kernel.truncate(step + 1);
+        let (sequence, settings) = (sequence.clone(), self.settings.clone());
+        Some(Difference { sequence, settings, taken: kernel, readiness, kernel: said, ours: own })
     }
+}
+
+/// The first step that differs without an excuse, whether in readiness alone, and what both say.
+fn first_difference(
+    sequence: &Sequence,
+    kernel: &[Taken],
+    core: &[Taken],
+) -> Option<(usize, bool, String, String)> {
+    let ops = sequence.state.iter().chain(&sequence.ops);
+    let mut done: Vec<(&Op, &Outcome)> = Vec::new();
+    for (step, ((op, kernel), ours)) in ops.zip(kernel).zip(core).enumerate() {
+        let (Reply::Done(theirs), Reply::Done(own)) = (&kernel.reply, &ours.reply) else {
+            return Some((step, false, format!("{:?}", kernel.reply), format!("{:?}", ours.reply)));
+        };
+        done.push((op, theirs));
+        let answers = same(op, theirs, own);
+        if answers && kernel.readiness == ours.readiness {
+            continue;
+        }
+        // What follows on what is excused may differ for the same reason.
+        if excused(&Case { done: &done, ours: own, readiness: answers }) {
+            return None;
+        }
+        return Some(match answers {
+            true => (step, true, events(&kernel.readiness), events(&ours.readiness)),
+            false => (step, false, format!("{theirs:?}"), format!("{own:?}")),
+        });
+    }
+    None
 }
 
 /// Answers are the same, but for values that are a stack's own.
@@ -161,19 +200,20 @@ impl<'t> Run<'t> {
         Run { target, peer: Peer::new(settings, port), slots: Vec::new(), local, remote }
     }
 
-    /// Each step's answer, and the readiness of every descriptor after it.
-    fn all(mut self, sequence: &Sequence) -> Vec<(Reply, Vec<i16>)> {
-        let mut replies = Vec::new();
+    /// Takes every step.
+    fn all(mut self, sequence: &Sequence) -> Vec<Taken> {
+        let mut all = Vec::new();
         for op in sequence.state.iter().chain(&sequence.ops) {
             let reply = self.one(op);
             let stuck = reply == Reply::Blocked;
-            replies.push((reply, if stuck { Vec::new() } else { self.readiness() }));
+            let readiness = if stuck { Vec::new() } else { self.readiness() };
+            all.push(Taken { reply, readiness, wire: std::mem::take(&mut self.peer.wire) });
             if stuck {
                 break;
             }
         }
         self.end();
-        replies
+        all
     }
 
     fn one(&mut self, op: &Op) -> Reply {

@@ -86,7 +86,7 @@ pub struct Sequence {
 }
 
 /// The slot of the socket.
-const MAIN: i64 = 0;
+pub const MAIN: i64 = 0;
 
 impl Sequence {
     /// The sequence of a seed.
