@@ -316,7 +316,8 @@ impl Connection {
         if !self.is_open_to_user() {
             return if self.waits_for_write() { ready | Readiness::OUT } else { ready };
         }
-        if self.stream_bytes() >= self.options.recv_lowat.max(1) as usize {
+        let enough = if self.recv.is_nearly_full() { 1 } else { self.options.recv_lowat.max(1) as usize };
+        if self.stream_bytes() >= enough {
             ready |= Readiness::IN;
         }
         if self.peer_urgent().is_some_and(|urgent| matches!(urgent.byte, UrgentByte::Here(_))) {
