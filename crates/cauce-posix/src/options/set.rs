@@ -274,8 +274,10 @@ fn structure(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption,
     match (level, name) {
         (libc::SOL_SOCKET, libc::SO_LINGER) => Some(match (word(0), word(4)) {
             (Some(0), Some(_)) => Ok(SocketOption::Linger(None)),
+            // A time before now is taken as one that never comes.
             (Some(_), Some(seconds)) => {
-                Ok(SocketOption::Linger(Some(Duration::from_secs(u64::from(seconds as u32)))))
+                let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+                Ok(SocketOption::Linger(Some(Duration::from_secs(seconds.into()))))
             }
             _ => Err(Errno::EINVAL),
         }),
