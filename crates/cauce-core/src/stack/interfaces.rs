@@ -148,6 +148,11 @@ impl Interfaces {
         self.accept_any && !addr.is_multicast_or_broadcast() || self.is_local(addr) || is_loopback(addr)
     }
 
+    /// The device that has this address.
+    pub(super) fn device_of(&self, addr: Addr) -> Option<DeviceId> {
+        self.routes.device_of(&addr)
+    }
+
     /// True when packets to this address never leave the stack.
     pub(super) fn loops_back(&self, addr: Addr) -> bool {
         self.is_local(addr) || is_loopback(addr)
