@@ -32,6 +32,8 @@ pub(crate) struct Rare {
     pub(crate) unconfirmed: Option<Box<Unconfirmed>>,
     /// How that handshake has ended, until the listener knows.
     pub(crate) confirmed: Option<Confirmed>,
+    /// The user has shut it down before he asked how its handshake went: connect(2) will not tell any more.
+    pub(crate) never_told: bool,
 }
 
 impl Rare {
@@ -47,6 +49,7 @@ impl Rare {
             && !self.syn_data_acked
             && self.unconfirmed.is_none()
             && self.confirmed.is_none()
+            && !self.never_told
     }
 }
 

@@ -14,6 +14,8 @@ pub mod tcp_info;
 pub mod timestamping;
 mod transfer;
 
+use crate::connection::negotiated::DEFAULT_MSS;
+use crate::connection::{Connection, flag};
 use crate::stack::{PortHold, Stack};
 use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
@@ -51,6 +53,17 @@ pub enum Shutdown {
     Both,
 }
 
+impl Shutdown {
+    /// As bits of a connection's flags.
+    pub(crate) fn flags(self) -> u16 {
+        match self {
+            Shutdown::Read => flag::RCV_SHUTDOWN,
+            Shutdown::Write => flag::SND_SHUTDOWN,
+            Shutdown::Both => flag::RCV_SHUTDOWN | flag::SND_SHUTDOWN,
+        }
+    }
+}
+
 /// The congestion control that a socket is to use (S-12).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AlgorithmChoice {
@@ -70,6 +83,47 @@ pub(crate) struct Idle {
     pub(crate) algorithm: AlgorithmChoice,
     /// What a lost connection left behind, until a call tells it.
     pub(crate) error: Option<Errno>,
+    pub(crate) leftover: Leftover,
+    /// Directions that were shut down although there was no connection, as bits of a connection's flags: Linux refuses
+    /// that and remembers it.
+    pub(crate) shut: u16,
+    /// TCP_QUICKACK has been switched off: the handshake's last acknowledgement will wait (O-11).
+    pub(crate) delays_acks: bool,
+}
+
+/// What Linux goes on reading in a socket whose connection was dissolved.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leftover {
+    /// The segment size (O-09).
+    pub(crate) mss: u16,
+    /// What counts as unacknowledged, and of that what counts as unsent (O-18), in bytes. The next connection
+    /// is to begin beyond all that the peer of this one might still accept, and until it begins that gap looks like
+    /// bytes to send.
+    pub(crate) queued: u32,
+    pub(crate) unsent: u32,
+    /// The largest window that the peer offered.
+    max_window: u32,
+}
+
+impl Default for Leftover {
+    fn default() -> Leftover {
+        Leftover { mss: DEFAULT_MSS, queued: 0, unsent: 0, max_window: 0 }
+    }
+}
+
+impl Leftover {
+    /// Of `conn`, before it is dissolved.
+    pub(crate) fn of(conn: &Connection) -> Leftover {
+        let (queued, unsent) = conn.sequence_left();
+        let max_window = conn.snd.max_wnd;
+        Leftover { mss: conn.mss, queued: queued as u32, unsent: unsent as u32, max_window }.dissolved()
+    }
+
+    /// Every time that the socket is dissolved the gap grows.
+    pub(crate) fn dissolved(self) -> Leftover {
+        let more = |count: u32| count.wrapping_add(self.max_window).wrapping_add(2);
+        Leftover { queued: more(self.queued), unsent: more(self.unsent), ..self }
+    }
 }
 
 /// The user's calls on one socket.
@@ -206,7 +260,7 @@ impl<'a> Socket<'a> {
         }
         let max = buffer.len();
         let mut filled = 0;
-        self.stack.with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| {
+        self.stack.with_reader(self.id, now, |conn, cx| {
             let mut sink = |bytes: &[u8]| {
                 let take = bytes.len().min(buffer.len() - filled);
                 buffer[filled..filled + take].copy_from_slice(&bytes[..take]);
@@ -223,7 +277,7 @@ impl<'a> Socket<'a> {
     /// # Errors
     /// As [`Socket::recv`].
     pub fn recv_bytes(&mut self, now: Instant, max: usize) -> Result<Bytes, Errno> {
-        self.stack.with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| conn.receive_bytes(max, cx))
+        self.stack.with_reader(self.id, now, |conn, cx| conn.receive_bytes(max, cx))
     }
 
     /// Closes one or both directions.
@@ -314,8 +368,9 @@ impl<'a> Socket<'a> {
         self.stack.connection(self.id).map_or(0, |conn| conn.bytes_to_read())
     }
 
-    /// Bytes written and not acknowledged, and of those the ones not sent yet (SIOCOUTQ, SIOCOUTQNSD).
+    /// Bytes written and not acknowledged, and of those the ones not sent yet (SIOCOUTQ, SIOCOUTQNSD; A-21). A FIN
+    /// counts as a byte. Without a connection it is what the last one has left.
     pub fn bytes_queued(&self) -> (usize, usize) {
-        self.stack.connection(self.id).map_or((0, 0), |conn| (conn.write.len(), conn.unsent() as usize))
+        self.stack.bytes_queued(self.id)
     }
 }

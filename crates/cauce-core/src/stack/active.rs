@@ -28,7 +28,10 @@ impl Stack {
         remote: SocketAddr,
     ) -> Result<(), Errno> {
         let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
-        let mut to = usable_addr(idle.family, idle.options.has(option::V6ONLY), remote)?;
+        let mut to = usable_addr(idle.family, false, remote)?;
+        if to.is_v4() && idle.family == Family::V6 && idle.options.has(option::V6ONLY) {
+            return Err(Errno::ENETUNREACH);
+        }
         if to.is_unspecified() {
             to = if to.is_v4() {
                 IpAddr::from([127, 0, 0, 1]).into()
@@ -143,6 +146,9 @@ impl Stack {
         };
         let mut cx = self.shared.cx(now);
         let mut conn = Connection::active(setup, &mut cx);
+        if idle.delays_acks {
+            conn.recv.enter_pingpong();
+        }
         cx.count(Counter::ActiveOpens);
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
         let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);

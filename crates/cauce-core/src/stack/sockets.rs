@@ -12,7 +12,7 @@ use crate::socket::options::{SocketOption, SocketOptions, flag as option};
 use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
 use crate::socket::timestamping::Timestamping;
-use crate::socket::{AlgorithmChoice, Family, Idle, Shutdown, SocketId};
+use crate::socket::{AlgorithmChoice, Family, Idle, Leftover, Shutdown, SocketId};
 use crate::sysctl::{AlgorithmName, Sysctls};
 use crate::time::Instant;
 use alloc::boxed::Box;
@@ -30,7 +30,18 @@ impl Stack {
         }
         let options = SocketOptions::new(family, &self.shared.sysctl);
         let algorithm = AlgorithmChoice { name: self.shared.sysctl.tcp_congestion_control, by_user: false };
-        let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm, error: None };
+        let (hold, leftover) = (PortHold::default(), Leftover::default());
+        let idle = Idle {
+            family,
+            options,
+            bound: None,
+            hold,
+            algorithm,
+            error: None,
+            leftover,
+            shut: 0,
+            delays_acks: false,
+        };
         Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
     }
 
@@ -75,6 +86,25 @@ impl Stack {
         }
     }
 
+    /// The same for reads. A socket without a connection whose reading was shut down is at the end of its stream.
+    pub(crate) fn with_reader<T: Default>(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        read: impl FnOnce(&mut Connection, &mut Context<'_>) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        if self.is_shut_for_reading(id) {
+            return Ok(T::default());
+        }
+        self.with_connection(id, now, Errno::ENOTCONN, read)
+    }
+
+    /// There is no connection, no error of one, and no reading.
+    pub(super) fn is_shut_for_reading(&self, id: SocketId) -> bool {
+        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return false };
+        idle.error.is_none() && idle.shut & flag::RCV_SHUTDOWN != 0
+    }
+
     pub(crate) fn accept(&mut self, id: SocketId, now: Instant) -> Result<SocketId, Errno> {
         let child = match self.sockets.get_mut(id) {
             Some(Entry::Listener(listener)) => listener.accept.pop().ok_or(Errno::EAGAIN)?,
@@ -100,7 +130,9 @@ impl Stack {
         match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => {
                 let state = conn.state;
+                let never_told = conn.rare.as_ref().is_some_and(|rare| rare.never_told);
                 match state {
+                    _ if never_told => Err(Errno::EINVAL),
                     _ if conn.waits_for_write() => Err(Errno::EISCONN),
                     State::SynSent | State::SynReceived if conn.has(flag::ACTIVE) => Err(Errno::EALREADY),
                     State::Closed if conn.has(flag::CONNECTING) => {
@@ -126,8 +158,12 @@ impl Stack {
             // Linux: a listener shut down for reading stops listening and becomes an unconnected socket.
             return self.stop_listening(id, now);
         }
-        match self.sockets.get(id) {
-            Some(Entry::Idle(_)) => return Err(Errno::ENOTCONN),
+        match self.sockets.get_mut(id) {
+            // Linux: refused, and remembered all the same.
+            Some(Entry::Idle(idle)) => {
+                idle.shut |= how.flags();
+                return Err(Errno::ENOTCONN);
+            }
             // Linux: a listener keeps listening when only its writing is shut down.
             Some(Entry::Listener(_)) => return Ok(()),
             Some(Entry::Connection(conn)) if conn.state == State::SynSent => {
@@ -138,6 +174,9 @@ impl Stack {
         }
         self.with_connection(id, now, Errno::ENOTCONN, |conn, cx| {
             // Linux: whoever shuts down knows that he is connected, and connect() need not say so any more.
+            if conn.has(flag::CONNECTING) && matches!(conn.state, State::SynReceived | State::Closed) {
+                conn.rare_mut().never_told = true;
+            }
             conn.clear(flag::CONNECTING);
             if conn.state == State::Closed {
                 return Err(Errno::ENOTCONN);
@@ -166,6 +205,9 @@ impl Stack {
             hold: idle_hold,
             algorithm: listener.algorithm,
             error: listener.error,
+            leftover: listener.leftover.dissolved(),
+            shut: 0,
+            delays_acks: false,
         };
         self.listeners.remove(at, id);
         if keeps {
@@ -255,14 +297,30 @@ impl Stack {
 
     pub(crate) fn readiness(&self, id: SocketId) -> Readiness {
         match self.sockets.get(id) {
-            Some(Entry::Idle(idle)) if idle.error.is_some() => {
-                Readiness::OUT | Readiness::HUP | Readiness::ERR
+            Some(Entry::Idle(idle)) => {
+                let lowat = idle.options.notsent_lowat(&self.shared.sysctl);
+                let writable = u64::from(idle.leftover.unsent) << 1 < u64::from(lowat);
+                let when = |is: bool, ready| if is { ready } else { Readiness::NONE };
+                Readiness::HUP
+                    | when(idle.error.is_some(), Readiness::ERR)
+                    | when(writable || idle.shut & flag::SND_SHUTDOWN != 0, Readiness::OUT)
+                    | when(idle.shut & flag::RCV_SHUTDOWN != 0, Readiness::IN | Readiness::RDHUP)
             }
-            Some(Entry::Idle(_)) => Readiness::OUT | Readiness::HUP,
             Some(Entry::Listener(listener)) if !listener.accept.is_empty() => Readiness::IN,
             Some(Entry::Listener(_)) => Readiness::NONE,
             Some(Entry::Connection(conn)) => conn.readiness(conn.options.notsent_lowat(&self.shared.sysctl)),
             None => Readiness::ERR | Readiness::HUP,
+        }
+    }
+
+    pub(crate) fn bytes_queued(&self, id: SocketId) -> (usize, usize) {
+        match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) if matches!(conn.state, State::SynSent | State::SynReceived) => {
+                (0, 0)
+            }
+            Some(Entry::Connection(conn)) => conn.sequence_left(),
+            Some(Entry::Idle(idle)) => (idle.leftover.queued as usize, idle.leftover.unsent as usize),
+            _ => (0, 0),
         }
     }
 
@@ -317,6 +375,9 @@ impl Stack {
                 }
                 fits_unconnected(&option, &idle.options, State::Closed, sysctl)?;
                 idle.options.store(&option, sysctl)?;
+                if let SocketOption::QuickAck(on) = option {
+                    idle.delays_acks = !on;
+                }
                 if let (SocketOption::BindToDevice(device), Some(at)) = (&option, &mut idle.bound) {
                     at.device = *device;
                 }
@@ -326,6 +387,9 @@ impl Stack {
             Some(Entry::Listener(listener)) => {
                 fits_unconnected(&option, &listener.options, State::Listen, sysctl)?;
                 listener.options.store(&option, sysctl)?;
+                if let SocketOption::QuickAck(on) = option {
+                    listener.delays_acks = !on;
+                }
                 if let SocketOption::BindToDevice(device) = option {
                     self.listeners.remove(listener.at, id);
                     listener.at.device = device;
