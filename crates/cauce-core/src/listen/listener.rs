@@ -28,7 +28,7 @@ pub(crate) struct Listener {
     /// TCP_QUICKACK has been switched off, which is read back and no more.
     pub(crate) delays_acks: bool,
     /// What a connection before it left in the socket.
-    pub(crate) leftover: crate::socket::Leftover,
+    pub(crate) leftover: crate::socket::leftover::Leftover,
     /// When a SYN cookie was last sent, if ever: without one no ACK is taken for a cookie.
     pub(crate) last_cookie: Option<Instant>,
     /// In the stack's list of events.

@@ -121,6 +121,7 @@ impl Connection {
     /// A SYN without ACK: both sides opened at once (P-007). Our SYN goes out again, as SYN,ACK.
     fn crossed_syns(&mut self, cx: &mut Context<'_>) {
         self.transition(Event::Syn, cx);
+        self.recv.crossed();
         self.want(pending::SYN);
     }
 }

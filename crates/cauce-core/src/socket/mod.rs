@@ -8,20 +8,21 @@ pub mod call;
 pub mod errno;
 pub mod error_queue;
 mod faces;
+pub(crate) mod leftover;
 pub mod options;
 pub mod readiness;
 pub mod tcp_info;
 pub mod timestamping;
 mod transfer;
 
-use crate::connection::negotiated::DEFAULT_MSS;
-use crate::connection::{Connection, flag};
+use crate::connection::flag;
 use crate::stack::{PortHold, Stack};
 use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use errno::Errno;
+use leftover::Leftover;
 use options::{SocketOption, SocketOptions};
 use readiness::Readiness;
 use tcp_info::TcpInfo;
@@ -89,41 +90,6 @@ pub(crate) struct Idle {
     pub(crate) shut: u16,
     /// TCP_QUICKACK has been switched off: the handshake's last acknowledgement will wait (O-11).
     pub(crate) delays_acks: bool,
-}
-
-/// What Linux goes on reading in a socket whose connection was dissolved.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Leftover {
-    /// The segment size (O-09).
-    pub(crate) mss: u16,
-    /// What counts as unacknowledged, and of that what counts as unsent (O-18), in bytes. The next connection
-    /// is to begin beyond all that the peer of this one might still accept, and until it begins that gap looks like
-    /// bytes to send.
-    pub(crate) queued: u32,
-    pub(crate) unsent: u32,
-    /// The largest window that the peer offered.
-    max_window: u32,
-}
-
-impl Default for Leftover {
-    fn default() -> Leftover {
-        Leftover { mss: DEFAULT_MSS, queued: 0, unsent: 0, max_window: 0 }
-    }
-}
-
-impl Leftover {
-    /// Of `conn`, before it is dissolved.
-    pub(crate) fn of(conn: &Connection) -> Leftover {
-        let (queued, unsent) = conn.sequence_left();
-        let max_window = conn.snd.max_wnd;
-        Leftover { mss: conn.mss, queued: queued as u32, unsent: unsent as u32, max_window }.dissolved()
-    }
-
-    /// Every time that the socket is dissolved the gap grows.
-    pub(crate) fn dissolved(self) -> Leftover {
-        let more = |count: u32| count.wrapping_add(self.max_window).wrapping_add(2);
-        Leftover { queued: more(self.queued), unsent: more(self.unsent), ..self }
-    }
 }
 
 /// The user's calls on one socket.
@@ -224,6 +190,17 @@ impl<'a> Socket<'a> {
     /// As [`Socket::send`].
     pub fn send_more(&mut self, now: Instant, data: &[u8]) -> Result<usize, Errno> {
         self.send_with(now, data, SendFlags { more: true, ..SendFlags::default() })
+    }
+
+    /// Lets go what [`Socket::send_more`] holds back: nothing follows after all.
+    ///
+    /// # Errors
+    /// `EPIPE` without a connection.
+    pub fn push(&mut self, now: Instant) -> Result<(), Errno> {
+        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, _| {
+            conn.nothing_follows();
+            Ok(())
+        })
     }
 
     /// Takes bytes over without a copy, as far as there is room; the rest stays in `data`.

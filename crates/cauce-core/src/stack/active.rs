@@ -8,7 +8,7 @@ use super::ports::PortRange;
 use super::sockets::{hold_of, usable_addr};
 use super::time_wait::Takeover;
 use super::{Entry, PortHold, Stack};
-use crate::addr::FlowKey;
+use crate::addr::{Addr, FlowKey};
 use crate::connection::{Connection, Setup, flag};
 use crate::counters::Counter;
 use crate::frame::DeviceId;
@@ -45,6 +45,11 @@ impl Stack {
         self.interfaces.forget_old_advice(now);
         let bound = idle.bound;
         let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
+        // IP_FREEBIND lets a socket have an address that is not ours, but not send from it in IPv4 (Linux).
+        let foreign = |addr: Addr| addr.is_v4() && !self.interfaces.loops_back(addr);
+        if from.is_some_and(foreign) && !idle.options.has(option::TRANSPARENT) {
+            return Err(Errno::ENETUNREACH);
+        }
         let (path, source) =
             self.interfaces.path(from, to, idle.options.route_query()).map_err(|PathError(errno)| errno)?;
         let hold = idle.hold;

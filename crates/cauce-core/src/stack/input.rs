@@ -91,7 +91,7 @@ impl Stack {
         match self.find_flow(arrived.hash, &arrived.key) {
             Some(FlowRef::Socket(id)) => {
                 if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
-                    if !conn.options.hears(arrived.heard_on) {
+                    if !conn.options.hears(arrived.heard_on) && !conn.options.hears(arrived.device) {
                         return self.new_segment(arrived, now);
                     }
                     if conn.options.min_ttl(conn.key.is_v4()) > arrived.hop_limit {

@@ -184,6 +184,11 @@ impl Interfaces {
         query: RouteQuery,
         now: Option<Instant>,
     ) -> Result<(Path, Addr), PathError> {
+        // In IPv6 who is bound to the loopback reaches no address of another device (Linux).
+        let elsewhere = !to.is_v4() && query.device == Some(LOOPBACK) && self.device_of(to).is_some();
+        if elsewhere {
+            return Err(PathError(Errno::ENETUNREACH));
+        }
         if self.loops_back(to) {
             let path = Path {
                 device: LOOPBACK,

@@ -75,7 +75,8 @@ impl Difference {
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let what = if self.readiness { "readiness" } else { "the answer" };
-        writeln!(f, "{}: {what} differs", self.sequence.mode.name())?;
+        let who = if self.sequence.privileged { "" } else { ", without privilege" };
+        writeln!(f, "{}{who}: {what} differs", self.sequence.mode.name())?;
         let all = self.sequence.state.iter().chain(&self.sequence.ops);
         for (at, op) in all.enumerate().take(self.taken.len()) {
             let sign = if at < self.sequence.state.len() { "state" } else { "     " };
@@ -95,6 +96,9 @@ impl Pair {
             [Box::new(Kernel::new(PathBuf::from("."))), Box::new(Core::new(PathBuf::from(".")))];
         for target in &mut targets {
             target.prepare(&settings).unwrap_or_else(|error| panic!("{error}"));
+            // What a slow connection teaches would give later ones other time-outs.
+            let forgetful = "sysctl -q -w net.ipv4.tcp_no_metrics_save=1";
+            target.command(forgetful).unwrap_or_else(|error| panic!("{error}"));
             target.begin();
         }
         Pair { settings, targets, port: FIRST_PORT }
@@ -167,6 +171,14 @@ fn same(op: &Op, kernel: &Outcome, ours: &Outcome) -> bool {
             };
             kernel.errno == ours.errno && canonical(theirs) == canonical(own)
         }
+        // Ports that the stack has chosen are its own.
+        (Op::Call(Call::Name { .. }), Answer::Peer(theirs), Answer::Peer(own)) => {
+            let canonical = |name: &SocketAddr| {
+                let chosen = (32_768..61_000).contains(&name.port());
+                (name.ip().to_canonical(), if chosen { 0 } else { name.port() })
+            };
+            canonical(theirs) == canonical(own)
+        }
         _ => kernel == ours,
     }
 }
@@ -207,6 +219,7 @@ impl<'t> Run<'t> {
     /// Takes every step.
     fn all(mut self, sequence: &Sequence) -> Vec<Taken> {
         let mut all = Vec::new();
+        self.target.set_privileged(sequence.privileged).expect("privileges can be laid aside");
         for op in sequence.state.iter().chain(&sequence.ops) {
             let reply = self.one(op);
             let stuck = reply == Reply::Blocked;
@@ -232,8 +245,33 @@ impl<'t> Run<'t> {
             Op::PeerAcknowledges => self.peer.acknowledge(target),
             Op::PeerCloses => self.peer.close(target),
             Op::PeerResets => self.peer.reset(target),
+            Op::Mode(call) => return self.mode(call),
+            Op::Pass(millis) => {
+                let until = target.now() + i64::from(*millis) * 1_000_000;
+                target.sleep_until(until);
+            }
+            Op::LeastTimeout(micros) => {
+                let command = format!("sysctl -q -w net.ipv4.tcp_rto_min_us={micros}");
+                target.command(&command).unwrap_or_else(|error| panic!("{command}: {error}"));
+            }
         }
         Reply::Done(Outcome::done(0))
+    }
+
+    /// The call, and what F_GETFL says then. No later call may wait.
+    fn mode(&mut self, call: &Call) -> Reply {
+        let fd = match call {
+            Call::Ioctl { fd, .. } | Call::Fcntl { fd, .. } => *fd,
+            other => panic!("{other:?} sets no mode"),
+        };
+        let reply = self.call(call);
+        let flags = self.call(&Call::Fcntl { fd, command: libc::F_GETFL, argument: None });
+        let back = Call::Fcntl { fd, command: libc::F_SETFL, argument: Some(libc::O_NONBLOCK) };
+        self.call(&back);
+        match reply {
+            Reply::Done(outcome) if outcome.errno == 0 => flags,
+            failed => failed,
+        }
     }
 
     fn call(&mut self, call: &Call) -> Reply {
@@ -271,11 +309,17 @@ impl<'t> Run<'t> {
                 slot(fd);
                 place(address);
             }
+            Call::Send { fd, address: Some(address), .. } => {
+                slot(fd);
+                place(address);
+            }
             Call::Listen { fd, .. }
             | Call::Accept { fd, .. }
             | Call::Receive { fd, .. }
             | Call::Send { fd, .. }
             | Call::Ioctl { fd, .. }
+            | Call::Fcntl { fd, .. }
+            | Call::Name { fd, .. }
             | Call::Shutdown { fd, .. }
             | Call::GetSockOpt { fd, .. }
             | Call::SetSockOpt { fd, .. } => slot(fd),

@@ -32,6 +32,9 @@ pub fn recorded(sequence: &Sequence, steps: &[Step<'_>], readiness: bool, settin
     // A poll after each step is what the test does, and not often what makes the difference.
     for polls in [if readiness { Polls::Last } else { Polls::None }, Polls::All] {
         let draft = draft(sequence, steps, polls, settings);
+        if !sequence.privileged {
+            return format!("{draft}// The process has no privilege, for which the language has no words.\n");
+        }
         let Some(text) = record(&draft) else { return format!("{draft}(this draft cannot be recorded)") };
         let checked = check(Source::new("surface.pkt", &text), &Options::new(Vec::new(), Against::Core));
         told = match checked.and_then(|checked| checked.run(&mut Core::new(PathBuf::from(".")))) {
@@ -67,11 +70,22 @@ fn draft(sequence: &Sequence, steps: &[Step<'_>], polls: Polls, settings: &Setti
     ports.dedup();
     let mut slots = 0;
     for (at, step) in steps.iter().enumerate() {
-        if let Op::Call(call) = step.op {
+        if let Op::Call(call) | Op::Mode(call) = step.op {
             let result = result(call, step.outcome, slots);
             lines.push(format!("+0 {} = {result}", written(call, settings)));
             let gives = matches!(call, Call::Socket { .. } | Call::Accept { .. }) && step.outcome.errno == 0;
             slots += i64::from(gives);
+        }
+        match step.op {
+            Op::Mode(Call::Ioctl { fd, .. } | Call::Fcntl { fd, .. }) => {
+                lines.push(format!("+0 fcntl({}, F_GETFL) = 0", number(*fd)));
+                lines.push(format!("+0 fcntl({}, F_SETFL, O_NONBLOCK) = 0", number(*fd)));
+            }
+            Op::Pass(millis) => lines.push(format!("+.{millis:03} `true`")),
+            Op::LeastTimeout(micros) => {
+                lines.push(format!("+0 `sysctl -q -w net.ipv4.tcp_rto_min_us={micros}`"));
+            }
+            _ => {}
         }
         lines.extend(step.wire.iter().map(|line| line.text(ports.len() > 1)));
         if polls == Polls::All || polls == Polls::Last && at + 1 == steps.len() {
@@ -117,13 +131,26 @@ fn written(call: &Call, settings: &Settings) -> String {
         }
         Call::Listen { fd, backlog } => format!("listen({}, {backlog})", number(*fd)),
         Call::Accept { fd, .. } => format!("accept4({}, ..., ..., SOCK_NONBLOCK)", number(*fd)),
+        Call::Name { fd, peer } => {
+            format!("{}({}, ..., ...)", if *peer { "getpeername" } else { "getsockname" }, number(*fd))
+        }
         Call::Shutdown { fd, how } => format!("shutdown({}, {how})", number(*fd)),
         Call::Ioctl { fd, request, argument } => {
             format!("ioctl({}, {}, [{}])", number(*fd), ioctl(*request), argument.unwrap_or(0))
         }
-        Call::Send { fd, buffers, flags, .. } => {
+        Call::Send { fd, buffers, flags, address: to, .. } => {
             let count: usize = buffers.iter().map(|buffer| buffer.len()).sum();
-            format!("send({}, ..., {count}, {})", number(*fd), message_flags(*flags))
+            let flags = message_flags(*flags);
+            match to {
+                Some(to) => {
+                    let to = address(*to, Address::Remote, settings);
+                    format!("sendto({}, ..., {count}, {flags}, {to}, ...)", number(*fd))
+                }
+                None => format!("send({}, ..., {count}, {flags})", number(*fd)),
+            }
+        }
+        Call::Fcntl { fd, command, argument } => {
+            format!("fcntl({}, {command}, {})", number(*fd), argument.unwrap_or(0))
         }
         Call::Receive { fd, buffers, flags, .. } => {
             let count: usize = buffers.iter().map(|buffer| buffer.len()).sum();
@@ -198,7 +225,8 @@ fn wanted(level: i32, name: i32, len: usize) -> &'static str {
 }
 
 fn message_flags(flags: i32) -> String {
-    const NAMES: [(i32, &str); 8] = [
+    const NAMES: [(i32, &str); 9] = [
+        (libc::MSG_FASTOPEN, "MSG_FASTOPEN"),
         (libc::MSG_OOB, "MSG_OOB"),
         (libc::MSG_PEEK, "MSG_PEEK"),
         (libc::MSG_DONTWAIT, "MSG_DONTWAIT"),
