@@ -9,7 +9,7 @@ use crate::frame::DeviceId;
 use crate::socket::SocketId;
 use alloc::collections::VecDeque;
 use arrayvec::ArrayVec;
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 /// Room for link, network and transport headers: 14 + 40 + 60, rounded up.
@@ -119,6 +119,14 @@ pub struct Transmit {
 }
 
 impl Transmit {
+    /// Headers and payload in one piece.
+    pub fn whole(&self) -> Bytes {
+        let mut whole = BytesMut::with_capacity(self.header.len() + self.payload_len());
+        whole.extend_from_slice(&self.header);
+        self.payload.iter().for_each(|part| whole.extend_from_slice(part));
+        whole.freeze()
+    }
+
     /// Payload bytes.
     pub fn payload_len(&self) -> usize {
         self.payload.iter().map(Bytes::len).sum()

@@ -15,14 +15,6 @@ const TABLE: &str = include_str!("data/calls.txt");
 
 /// Where we differ from the kernel, and why.
 const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("fresh", "shut_rd", "Linux says ENOTCONN and shuts the unconnected socket down all the same"),
-    ("fresh", "shut_rdwr", "as above"),
-    ("bound", "shut_rd", "as above"),
-    ("bound", "shut_rdwr", "as above"),
-    ("disconnected", "shut_rd", "as above"),
-    ("disconnected", "shut_rdwr", "as above"),
-    ("relisten", "shut_rd", "as above"),
-    ("relisten", "shut_rdwr", "as above"),
     ("refused", "bind", "Linux binds a dead socket anew, which then can neither connect nor listen"),
     ("refused_told", "bind", "as above"),
     ("both_closed", "bind", "as above"),

@@ -88,6 +88,12 @@ pub trait Target {
     /// The target lost the call.
     fn finish_call(&mut self, deadline: i64) -> Result<Option<(i64, Outcome)>, TargetError>;
 
+    /// From now on calls are made with an administrator's privileges, as at the start, or without.
+    ///
+    /// # Errors
+    /// The target cannot do without, or has none.
+    fn set_privileged(&mut self, privileged: bool) -> Result<(), TargetError>;
+
     /// Runs a command of the shell.
     ///
     /// # Errors

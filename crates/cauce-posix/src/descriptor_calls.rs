@@ -1,6 +1,6 @@
 //! Calls on descriptors of any kind: close, dup, pipe, fcntl, ioctl.
 
-use crate::object::{Kind, Object, ObjectId};
+use crate::object::{Kind, Object, ObjectId, UNUSED_FLAGS};
 use crate::pipe::{Pipe, PipeId};
 use crate::sleep::Then;
 use crate::{Answer, Fd, NoMemory, Outcome, Process, Progress};
@@ -107,10 +107,12 @@ impl Process {
                     Kind::PipeWriter(_) => libc::O_WRONLY,
                     Kind::Socket(_) | Kind::Epoll(_) => libc::O_RDWR,
                 };
-                Outcome::done(access | if named.nonblocking { libc::O_NONBLOCK } else { 0 }).into()
+                let nonblocking = if named.nonblocking { libc::O_NONBLOCK } else { 0 };
+                Outcome::done(access | nonblocking | named.unused_flags).into()
             }
             libc::F_SETFL => {
                 named.nonblocking = argument & i64::from(libc::O_NONBLOCK) != 0;
+                named.unused_flags = argument as i32 & UNUSED_FLAGS;
                 Outcome::done(0).into()
             }
             libc::F_GETFD => Outcome::done(i64::from(self.table.close_on_exec(fd))).into(),

@@ -38,12 +38,17 @@ pub(crate) struct SocketEnd {
     pub(crate) owner: i32,
 }
 
+/// Flags of F_SETFL about files, which Linux keeps for a socket as well.
+pub(crate) const UNUSED_FLAGS: i32 = libc::O_APPEND | libc::O_NOATIME;
+
 /// An open file description.
 #[derive(Debug)]
 pub(crate) struct Object {
     pub(crate) kind: Kind,
     /// O_NONBLOCK.
     pub(crate) nonblocking: bool,
+    /// The flags of F_SETFL that mean nothing here and are read back: [`UNUSED_FLAGS`].
+    pub(crate) unused_flags: i32,
     /// Descriptors that name it and sleeping calls that use it.
     pub(crate) held: u32,
     /// Epoll sets that watch it, and the descriptor each knows it by.
@@ -52,6 +57,6 @@ pub(crate) struct Object {
 
 impl Object {
     pub(crate) fn new(kind: Kind, nonblocking: bool) -> Object {
-        Object { kind, nonblocking, held: 0, watchers: Vec::new() }
+        Object { kind, nonblocking, unused_flags: 0, held: 0, watchers: Vec::new() }
     }
 }

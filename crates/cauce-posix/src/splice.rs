@@ -156,7 +156,7 @@ impl Process {
                     Ok(Given::End) => {
                         // The file is shorter than was asked for: what was held for the rest leaves now.
                         if let (true, Some(socket)) = (transfer.whole, self.socket_id(to)) {
-                            let _ = stack.socket(socket).send_with(now, &[], SendFlags::default());
+                            let _ = stack.socket(socket).push(now);
                         }
                         true
                     }

@@ -297,6 +297,14 @@ impl Connection {
         self.write.end().saturating_sub(self.snd.nxt)
     }
 
+    /// Sequence numbers that are not acknowledged, and of those the ones not sent: bytes, and a FIN that is owed.
+    pub(crate) fn sequence_left(&self) -> (usize, usize) {
+        let owes_fin = self.has(flag::FIN_SENT) || self.fin_is_due();
+        let end = self.write.end() + u64::from(owes_fin);
+        let left = |from: u64| usize::try_from(end.saturating_sub(from)).unwrap_or(usize::MAX);
+        (left(self.snd.una), left(self.snd.nxt))
+    }
+
     /// A copy of the sender's state for congestion control.
     pub(crate) fn view(&self, cx: &Context<'_>) -> SenderView {
         let limited = self.cong.is_cwnd_limited();

@@ -6,8 +6,8 @@
 //! acknowledged and no device holds them any more. Repetitions are not stamped.
 
 use super::Connection;
+use crate::batch::Transmit;
 use crate::context::Context;
-use crate::send::segmentize::Outgoing;
 use crate::socket::errno::Errno;
 use crate::socket::error_queue::{ErrorMessage, ErrorOrigin, ZEROCOPY_COPIED};
 use crate::socket::options::rare_flag;
@@ -41,8 +41,9 @@ struct Stamp {
     /// Moments that are still to be reported.
     due: u8,
     key: u32,
-    /// The segment that carried it, unless OPT_TSONLY.
-    payload: Bytes,
+    /// The packet that carried it, unless OPT_TSONLY, and how much of it is headers.
+    packet: Bytes,
+    headers: usize,
     queued: bool,
 }
 
@@ -75,7 +76,14 @@ impl Connection {
             if notices.stamps.len() >= bound as usize {
                 notices.stamps.pop_back();
             }
-            notices.stamps.push_back(Stamp { at: end - 1, due, key, payload: Bytes::new(), queued: false });
+            notices.stamps.push_back(Stamp {
+                at: end - 1,
+                due,
+                key,
+                packet: Bytes::new(),
+                headers: 0,
+                queued: false,
+            });
         }
         if let Some(copied) = zero_copy.filter(|_| self.options.has_rare(rare_flag::ZEROCOPY)) {
             let notices = &mut self.rare_mut().notices;
@@ -101,9 +109,8 @@ impl Connection {
     }
 
     /// A segment with new text is queued to its device.
-    pub(crate) fn stamp_queued(&mut self, segment: &Outgoing, cx: &mut Context<'_>) {
+    pub(crate) fn stamp_queued(&mut self, packet: &Transmit, end: u64, cx: &mut Context<'_>) {
         let Some(rare) = &mut self.rare else { return };
-        let end = segment.seq + segment.len as u64;
         let keep = !self.options.timestamping().has(Timestamping::OPT_TSONLY);
         let mut first = usize::MAX;
         for (index, stamp) in rare.notices.stamps.iter_mut().enumerate() {
@@ -116,7 +123,7 @@ impl Connection {
             stamp.queued = true;
             first = first.min(index);
             if keep {
-                stamp.payload = segment.payload.last().cloned().unwrap_or_default();
+                (stamp.packet, stamp.headers) = (packet.whole(), packet.header.len());
             }
         }
         if first != usize::MAX {
@@ -184,7 +191,9 @@ impl Connection {
                 continue;
             }
             stamp.due &= !kind.bit();
-            let (data, payload) = (stamp.key, stamp.payload.clone());
+            // What is acknowledged is text: Linux keeps it without headers.
+            let from = if kind == StampKind::Acknowledged { stamp.headers } else { 0 };
+            let (data, payload) = (stamp.key, stamp.packet.slice(from..));
             let message = ErrorMessage {
                 payload,
                 errno: Some(Errno::ENOMSG),

@@ -235,7 +235,6 @@ impl Connection {
             sack: negotiated.sack,
             low_water: options.recv_lowat,
             adv_win_scale: sysctl.cauce_profile.splits_buffer(),
-            fin_ack_waits: true,
         }
     }
 }

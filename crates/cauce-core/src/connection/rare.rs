@@ -35,6 +35,8 @@ pub(crate) struct Rare {
     pub(crate) confirmed: Option<Confirmed>,
     /// The search for the path MTU, where one goes on.
     pub(crate) probing: Option<Box<PathProbing>>,
+    /// The user has shut it down before he asked how its handshake went: connect(2) will not tell any more.
+    pub(crate) never_told: bool,
 }
 
 impl Rare {
@@ -51,6 +53,7 @@ impl Rare {
             && self.unconfirmed.is_none()
             && self.confirmed.is_none()
             && self.probing.is_none()
+            && !self.never_told
     }
 }
 

@@ -150,6 +150,10 @@ impl Connection {
         cx: &mut Context<'_>,
     ) -> Result<usize, Errno> {
         self.settle_memory(cx);
+        if all && taken == 0 {
+            // A write of nothing pushes nothing, also not what waits for more (Linux).
+            return Ok(0);
+        }
         if !all {
             self.set(flag::WANTS_ROOM);
             if taken == 0 {
@@ -172,10 +176,15 @@ impl Connection {
             self.hold_for_more();
             return Ok(taken);
         }
+        self.nothing_follows();
+        Ok(taken)
+    }
+
+    /// Nothing follows on what was written: it waits for no more.
+    pub(crate) fn nothing_follows(&mut self) {
         self.clear(flag::MORE);
         self.write.push();
         self.want(pending::OUTPUT | pending::WROTE);
-        Ok(taken)
     }
 
     /// Reads in-order bytes through `sink`, at most `max`, until it takes no more. `Ok(0)` is the end of the
@@ -316,7 +325,8 @@ impl Connection {
         if !self.is_open_to_user() {
             return if self.waits_for_write() { ready | Readiness::OUT } else { ready };
         }
-        if self.stream_bytes() >= self.options.recv_lowat.max(1) as usize {
+        let enough = if self.recv.is_nearly_full() { 1 } else { self.options.recv_lowat.max(1) as usize };
+        if self.stream_bytes() >= enough {
             ready |= Readiness::IN;
         }
         if self.peer_urgent().is_some_and(|urgent| matches!(urgent.byte, UrgentByte::Here(_))) {

@@ -203,6 +203,11 @@ impl AckPolicy {
         self.last_received = now;
     }
 
+    /// Whatever is sent first is no answer: the handshake had no packet of the peer that counts as received.
+    pub fn heard_nothing(&mut self) {
+        self.last_received = Instant::ZERO;
+    }
+
     /// Data was sent: if it came soon after something was received, it is an answer.
     pub fn data_sent(&mut self, now: Instant) {
         if now.micros_since(self.last_received) < u64::from(self.ato_us) {

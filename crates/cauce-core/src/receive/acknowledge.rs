@@ -298,6 +298,11 @@ impl Receiver {
         self.ack_sent(cx);
     }
 
+    /// Both SYNs have crossed: what is sent first is no answer to the peer's (Linux).
+    pub fn crossed(&mut self) {
+        self.policy.heard_nothing();
+    }
+
     /// A segment with data has left: if it came soon after something was received, it was an answer.
     pub fn data_sent(&mut self, cx: &Context<'_>) {
         self.policy.data_sent(cx.now);

@@ -175,6 +175,11 @@ impl Chunk {
         matches!(self.bytes, Held::Dense(_))
     }
 
+    /// True when `len` bytes fit into the room behind it.
+    pub fn has_room(&self, len: usize) -> bool {
+        usize::from(self.spare) >= len
+    }
+
     /// Gives `len` bytes of the room behind it to what follows at once, if there are so many. Returns what is
     /// left of it, which moves to whatever is now the last.
     pub fn lend(&mut self, len: usize) -> Option<u16> {

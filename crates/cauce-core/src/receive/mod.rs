@@ -63,9 +63,6 @@ pub struct ReceiverConfig {
     pub low_water: u32,
     /// True in profiles where `tcp_adv_win_scale` splits the buffer (S-03).
     pub adv_win_scale: bool,
-    /// True when the acknowledgement of a FIN may wait for the user's answer, as Linux lets it in CLOSE-WAIT;
-    /// false when it leaves at once (P-064).
-    pub fin_ack_waits: bool,
 }
 
 /// What the sending half knows of the path, for the delays of acknowledgements.
@@ -108,13 +105,12 @@ struct Rare {
 
 const SACK: u8 = 1;
 const TIMESTAMPS: u8 = 2;
-const FIN_ACK_WAITS: u8 = 4;
-const FIN_RECEIVED: u8 = 8;
-const USER_STOPPED: u8 = 16;
+const FIN_RECEIVED: u8 = 4;
+const USER_STOPPED: u8 = 8;
 /// What arrived last found no memory: the next acknowledgement closes the window.
-const NO_MEMORY: u8 = 32;
+const NO_MEMORY: u8 = 16;
 /// What arrives is the text of the SYN.
-const SYN_TEXT: u8 = 64;
+const SYN_TEXT: u8 = 32;
 
 impl Receiver {
     /// A receiver whose peer's SYN stood at offset `irs`: the next byte expected is the one after it.
@@ -131,9 +127,7 @@ impl Receiver {
             low_water: config.low_water.max(1),
             out_of_order: 0,
             mss: config.mss,
-            marks: mark(config.sack, SACK)
-                | mark(config.timestamps, TIMESTAMPS)
-                | mark(config.fin_ack_waits, FIN_ACK_WAITS),
+            marks: mark(config.sack, SACK) | mark(config.timestamps, TIMESTAMPS),
         }
     }
 
@@ -203,6 +197,14 @@ impl Receiver {
     /// Bytes of the receive buffer in use, overhead included (`SK_MEMINFO_RMEM_ALLOC`).
     pub fn memory(&self) -> u32 {
         self.window.charged
+    }
+
+    /// Little more can arrive before the user reads: seven eighths of the buffer are in use, or the window has no room
+    /// for another segment. Then `SO_RCVLOWAT` does not keep the user waiting.
+    pub fn is_nearly_full(&self) -> bool {
+        let window = &self.window;
+        window.charged > window.buffer - (window.buffer >> 3)
+            || window.open(self.nxt) <= self.policy.rcv_mss()
     }
 
     /// The largest window that may be offered, as `TCP_WINDOW_CLAMP` reads it.

@@ -40,6 +40,12 @@ impl ReadQueue {
         self.len == 0
     }
 
+    /// True when `len` more bytes find room behind the last payload.
+    pub fn has_room(&self, len: usize) -> bool {
+        let last = self.rest.as_ref().map_or(self.first.as_ref(), |rest| rest.back());
+        last.is_some_and(|last| last.has_room(len))
+    }
+
     /// Appends a payload of `len` bytes, `len` > 0. Returns by how much the queue's cost has grown, and
     /// whether the payload found room behind the one before it.
     pub fn push(&mut self, mut payload: Payload, len: usize) -> (u32, bool) {

@@ -43,7 +43,6 @@ fn config(rcvbuf: u32, sysctl: &Sysctls) -> ReceiverConfig {
         user_clamp: 0,
         low_water: 1,
         adv_win_scale: false,
-        fin_ack_waits: false,
     }
 }
 

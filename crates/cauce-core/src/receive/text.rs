@@ -5,7 +5,7 @@
 
 use super::ack_policy::{MAX_QUICK_ACKS, SegmentShape};
 use super::reassembly::Inserted;
-use super::{FIN_ACK_WAITS, FIN_RECEIVED, NO_MEMORY, PathTimes, Payload, Receiver, SYN_TEXT, TIMESTAMPS};
+use super::{FIN_RECEIVED, NO_MEMORY, PathTimes, Payload, Receiver, SYN_TEXT, TIMESTAMPS};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
@@ -163,9 +163,13 @@ impl Receiver {
         let Measures { len, fin, cost, shape } = measures;
         let mut outcome = TextOutcome::default();
         if len > 0 {
-            if !self.admit(cost, segment.seq, cx) {
-                self.refuse_more();
-                if !self.queue.is_empty() {
+            // What fits behind the last packet costs nothing, however full the buffer is.
+            let costs_nothing = self.queue.has_room(len);
+            if costs_nothing || !self.admit(cost, segment.seq, cx) {
+                if !costs_nothing {
+                    self.refuse_more();
+                }
+                if !costs_nothing && !self.queue.is_empty() {
                     cx.count(Counter::TCPRcvQDrop);
                     return TextOutcome::dropped(DropReason::ReceiveQueueFull);
                 }
@@ -234,11 +238,6 @@ impl Receiver {
         self.advance(1);
         self.marks |= FIN_RECEIVED;
         self.policy.schedule();
-        if self.marks & FIN_ACK_WAITS != 0 {
-            self.policy.set_pingpong(true);
-        } else {
-            self.policy.schedule_now();
-        }
         let Some(rare) = &mut self.rare else { return };
         let beyond = core::mem::take(&mut rare.reassembly);
         rare.report.forget_blocks();

@@ -302,6 +302,7 @@ impl Window {
     /// is raised to half of [`MIN_RCVBUF`].
     pub fn set_user_clamp(&mut self, clamp: u32, nxt: u64) {
         self.user_clamp = clamp.max(MIN_RCVBUF / 2);
+        self.clamp = self.clamp.max(self.user_clamp);
         let earned = self.offered(nxt).min(self.limit());
         self.ssthresh = self.ssthresh.max(earned).min(self.limit());
     }

@@ -18,6 +18,9 @@ impl Connection {
         if matches!(self.state, State::TimeWait | State::Closing) {
             // Nothing else may come that could carry it, and a TIME-WAIT is only a record: it leaves at once.
             self.reply_ack(SendReason::Ack, cx);
+        } else {
+            // The user is expected to answer with his own, which can carry it (Linux; P-064).
+            self.recv.enter_pingpong();
         }
     }
 }

@@ -29,9 +29,11 @@ impl Connection {
         }
         // From here on the peer's stream has a place among the 64-bit offsets.
         segment.seq = (1u64 << 32) + u64::from(segment.header.seq.0);
+        // TCP_QUICKACK has been switched off, or data is to come first (Linux's second use of TCP_DEFER_ACCEPT).
+        let delays = !self.recv.quick_ack() || self.options.defer_accept > 0;
         self.agree(&segment, cx);
         if acks {
-            return self.connected(segment, cx);
+            return self.connected(segment, delays, cx);
         }
         self.crossed_syns(cx);
         Ok(())
@@ -98,14 +100,14 @@ impl Connection {
     }
 
     /// SYN,ACK: the connection is there (P-006). Text that came along is taken like any other.
-    fn connected(&mut self, mut segment: Segment, cx: &mut Context<'_>) -> Step {
+    fn connected(&mut self, mut segment: Segment, delays: bool, cx: &mut Context<'_>) -> Step {
         self.process_ack(&segment, cx);
         self.fast_open_answered(&segment.header.options, cx);
         self.transition(Event::SynAck, cx);
         self.transition(Event::AckOfSyn, cx);
         self.establish(cx);
         // The acknowledgement goes out at once, or with the data that waits for it.
-        if self.writer_waits() {
+        if delays || self.writer_waits() {
             self.recv.await_writer(cx.now);
         } else {
             self.want(pending::ACK);
@@ -119,6 +121,7 @@ impl Connection {
     /// A SYN without ACK: both sides opened at once (P-007). Our SYN goes out again, as SYN,ACK.
     fn crossed_syns(&mut self, cx: &mut Context<'_>) {
         self.transition(Event::Syn, cx);
+        self.recv.crossed();
         self.want(pending::SYN);
     }
 }

@@ -154,7 +154,7 @@ impl Connection {
     /// A writer waits although the network could take more: the buffer follows the congestion window, unless the
     /// user has fixed it (S-54).
     pub(crate) fn follow_writer(&mut self, cx: &Context<'_>) {
-        if self.has(flag::WANTS_ROOM) {
+        if self.has(flag::WANTS_ROOM) && self.state.is_synchronized() {
             if self.recovery.in_flight() < self.cong.cwnd() {
                 self.expand_send_buffer(cx);
             }

@@ -347,8 +347,8 @@ impl Connection {
             self.snd.small_end = Seq::at(end);
         }
         let segment = Outgoing { seq: start, flags, payload, len: taken, reason };
-        self.stamp_queued(&segment, cx);
         let packet = self.build(segment, cx);
+        self.stamp_queued(&packet, end, cx);
         self.pace(&packet, cx);
         out.push(packet);
         let control = if next > end { Control::FIN } else { Control::NONE };

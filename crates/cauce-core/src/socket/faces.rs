@@ -23,8 +23,7 @@ impl Socket<'_> {
         flags: ReadFlags,
         sink: &mut dyn FnMut(&[u8]) -> usize,
     ) -> Result<usize, Errno> {
-        self.stack
-            .with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| conn.receive(max, flags, sink, cx))
+        self.stack.with_reader(self.id, now, |conn, cx| conn.receive(max, flags, sink, cx))
     }
 
     /// What poll(2) would say; when the socket is not writable, an event follows as soon as it is, as after a

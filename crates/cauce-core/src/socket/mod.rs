@@ -8,18 +8,21 @@ pub mod call;
 pub mod errno;
 pub mod error_queue;
 mod faces;
+pub(crate) mod leftover;
 pub mod options;
 pub mod readiness;
 pub mod tcp_info;
 pub mod timestamping;
 mod transfer;
 
+use crate::connection::flag;
 use crate::stack::{PortHold, Stack};
 use crate::sysctl::AlgorithmName;
 use crate::time::Instant;
 use bytes::Bytes;
 use core::net::SocketAddr;
 use errno::Errno;
+use leftover::Leftover;
 use options::{SocketOption, SocketOptions};
 use readiness::Readiness;
 use tcp_info::TcpInfo;
@@ -51,6 +54,17 @@ pub enum Shutdown {
     Both,
 }
 
+impl Shutdown {
+    /// As bits of a connection's flags.
+    pub(crate) fn flags(self) -> u16 {
+        match self {
+            Shutdown::Read => flag::RCV_SHUTDOWN,
+            Shutdown::Write => flag::SND_SHUTDOWN,
+            Shutdown::Both => flag::RCV_SHUTDOWN | flag::SND_SHUTDOWN,
+        }
+    }
+}
+
 /// The congestion control that a socket is to use (S-12).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct AlgorithmChoice {
@@ -70,6 +84,12 @@ pub(crate) struct Idle {
     pub(crate) algorithm: AlgorithmChoice,
     /// What a lost connection left behind, until a call tells it.
     pub(crate) error: Option<Errno>,
+    pub(crate) leftover: Leftover,
+    /// Directions that were shut down although there was no connection, as bits of a connection's flags: Linux refuses
+    /// that and remembers it.
+    pub(crate) shut: u16,
+    /// TCP_QUICKACK has been switched off: the handshake's last acknowledgement will wait (O-11).
+    pub(crate) delays_acks: bool,
 }
 
 /// The user's calls on one socket.
@@ -172,6 +192,17 @@ impl<'a> Socket<'a> {
         self.send_with(now, data, SendFlags { more: true, ..SendFlags::default() })
     }
 
+    /// Lets go what [`Socket::send_more`] holds back: nothing follows after all.
+    ///
+    /// # Errors
+    /// `EPIPE` without a connection.
+    pub fn push(&mut self, now: Instant) -> Result<(), Errno> {
+        self.stack.with_connection(self.id, now, Errno::EPIPE, |conn, _| {
+            conn.nothing_follows();
+            Ok(())
+        })
+    }
+
     /// Takes bytes over without a copy, as far as there is room; the rest stays in `data`.
     ///
     /// # Errors
@@ -206,7 +237,7 @@ impl<'a> Socket<'a> {
         }
         let max = buffer.len();
         let mut filled = 0;
-        self.stack.with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| {
+        self.stack.with_reader(self.id, now, |conn, cx| {
             let mut sink = |bytes: &[u8]| {
                 let take = bytes.len().min(buffer.len() - filled);
                 buffer[filled..filled + take].copy_from_slice(&bytes[..take]);
@@ -223,7 +254,7 @@ impl<'a> Socket<'a> {
     /// # Errors
     /// As [`Socket::recv`].
     pub fn recv_bytes(&mut self, now: Instant, max: usize) -> Result<Bytes, Errno> {
-        self.stack.with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| conn.receive_bytes(max, cx))
+        self.stack.with_reader(self.id, now, |conn, cx| conn.receive_bytes(max, cx))
     }
 
     /// Closes one or both directions.
@@ -314,8 +345,9 @@ impl<'a> Socket<'a> {
         self.stack.connection(self.id).map_or(0, |conn| conn.bytes_to_read())
     }
 
-    /// Bytes written and not acknowledged, and of those the ones not sent yet (SIOCOUTQ, SIOCOUTQNSD).
+    /// Bytes written and not acknowledged, and of those the ones not sent yet (SIOCOUTQ, SIOCOUTQNSD; A-21). A FIN
+    /// counts as a byte. Without a connection it is what the last one has left.
     pub fn bytes_queued(&self) -> (usize, usize) {
-        self.stack.connection(self.id).map_or((0, 0), |conn| (conn.write.len(), conn.unsent() as usize))
+        self.stack.bytes_queued(self.id)
     }
 }

@@ -8,7 +8,7 @@ use super::ports::PortRange;
 use super::sockets::{hold_of, usable_addr};
 use super::time_wait::Takeover;
 use super::{Entry, PortHold, Stack};
-use crate::addr::FlowKey;
+use crate::addr::{Addr, FlowKey};
 use crate::connection::{Connection, Setup, flag};
 use crate::counters::Counter;
 use crate::frame::DeviceId;
@@ -28,7 +28,10 @@ impl Stack {
         remote: SocketAddr,
     ) -> Result<(), Errno> {
         let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
-        let mut to = usable_addr(idle.family, idle.options.has(option::V6ONLY), remote)?;
+        let mut to = usable_addr(idle.family, false, remote)?;
+        if to.is_v4() && idle.family == Family::V6 && idle.options.has(option::V6ONLY) {
+            return Err(Errno::ENETUNREACH);
+        }
         if to.is_unspecified() {
             to = if to.is_v4() {
                 IpAddr::from([127, 0, 0, 1]).into()
@@ -42,6 +45,11 @@ impl Stack {
         self.interfaces.forget_old_advice(now);
         let bound = idle.bound;
         let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
+        // IP_FREEBIND lets a socket have an address that is not ours, but not send from it in IPv4 (Linux).
+        let foreign = |addr: Addr| addr.is_v4() && !self.interfaces.loops_back(addr);
+        if from.is_some_and(foreign) && !idle.options.has(option::TRANSPARENT) {
+            return Err(Errno::ENETUNREACH);
+        }
         let (path, source) =
             self.interfaces.path(from, to, idle.options.route_query()).map_err(|PathError(errno)| errno)?;
         let hold = idle.hold;
@@ -143,6 +151,9 @@ impl Stack {
         };
         let mut cx = self.shared.cx(now);
         let mut conn = Connection::active(setup, &mut cx);
+        if idle.delays_acks {
+            conn.recv.enter_pingpong();
+        }
         cx.count(Counter::ActiveOpens);
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
         let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);

@@ -145,6 +145,8 @@ impl Stack {
                 opens: PendingOpens::default(),
                 algorithm: idle.algorithm,
                 error: idle.error,
+                leftover: idle.leftover,
+                delays_acks: false,
                 last_cookie: None,
                 in_events: false,
             };

@@ -239,6 +239,9 @@ impl Stack {
         if flags.out_of_band && self.is_idle(waiting.socket) {
             return Some(Err(Errno::EINVAL));
         }
+        if self.is_shut_for_reading(waiting.socket) {
+            return Some(Ok(Returned::Bytes(0)));
+        }
         let lowat = self.options(waiting.socket).map_or(1, |options| options.recv_lowat as usize);
         let target = if wait_all { memory.len() } else { lowat.min(memory.len()) };
         loop {

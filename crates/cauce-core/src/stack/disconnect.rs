@@ -5,6 +5,7 @@ use super::sockets::wildcard;
 use super::{Entry, PortHold, Stack};
 use crate::connection::state::State;
 use crate::socket::errno::Errno;
+use crate::socket::leftover::Leftover;
 use crate::socket::{AlgorithmChoice, Idle, SocketId};
 use crate::stack::listeners::ListenAddr;
 use crate::sysctl::AlgorithmName;
@@ -17,7 +18,9 @@ impl Stack {
     pub(crate) fn disconnect(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
         match self.sockets.get_mut(id) {
             None => return Err(Errno::EBADF),
-            Some(Entry::Idle(_)) => {}
+            Some(Entry::Idle(idle)) => {
+                (idle.leftover, idle.shut, idle.delays_acks) = (idle.leftover.dissolved(), 0, false);
+            }
             Some(Entry::Listener(_)) => self.stop_listening(id, now)?,
             Some(Entry::Connection(conn)) => {
                 let lost = match conn.state {
@@ -57,6 +60,9 @@ impl Stack {
             hold: PortHold::default(),
             algorithm,
             error: conn.error,
+            leftover: Leftover::of(conn),
+            shut: 0,
+            delays_acks: false,
         };
         if hold.held {
             let addr = if hold.any_addr { wildcard(family) } else { key.local };

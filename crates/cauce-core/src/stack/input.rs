@@ -2,6 +2,7 @@
 
 use super::control_segment::build_segment;
 use super::entity::FlowRef;
+use super::interfaces::LOOPBACK;
 use super::listeners::Arrival;
 use super::reset::{ReplyPath, reset_for};
 use super::{Entry, Stack};
@@ -20,6 +21,8 @@ pub(super) struct Arrived {
     pub(super) key: FlowKey,
     pub(super) segment: Segment,
     pub(super) device: DeviceId,
+    /// The device on which sockets hear it: packets from the stack to itself arrive on the one that has their address.
+    pub(super) heard_on: DeviceId,
     pub(super) traffic_class: u8,
     pub(super) hash: u64,
     /// The queue of the device.
@@ -88,7 +91,7 @@ impl Stack {
         match self.find_flow(arrived.hash, &arrived.key) {
             Some(FlowRef::Socket(id)) => {
                 if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
-                    if !conn.options.hears(arrived.device) {
+                    if !conn.options.hears(arrived.heard_on) && !conn.options.hears(arrived.device) {
                         return self.new_segment(arrived, now);
                     }
                     if conn.options.min_ttl(conn.key.is_v4()) > arrived.hop_limit {
@@ -136,6 +139,8 @@ impl Stack {
             header.flags.contains(Flags::SYN).then(|| frame.head.slice(..headers.min(frame.head.len())));
         let (segments, segment_size) = (frame.segments.max(1), frame.segment_size);
         let (device, queue) = (frame.device, frame.queue);
+        let owner = (device == LOOPBACK).then(|| self.interfaces.device_of(key.local)).flatten();
+        let heard_on = owner.unwrap_or(device);
         let mut payload = Payload::from_frame(frame, headers);
         payload.truncate(len);
         let ecn = ip.ecn();
@@ -143,7 +148,7 @@ impl Stack {
             Segment { header, seq: 0, ack: 0, len: len as u32, payload, ecn, segments, segment_size };
         let hash = self.flows.hash(&key);
         let (traffic_class, hop_limit) = (ip.traffic_class, ip.hop_limit);
-        Some(Arrived { key, segment, device, traffic_class, hash, queue, hop_limit, syn_headers })
+        Some(Arrived { key, segment, device, heard_on, traffic_class, hash, queue, hop_limit, syn_headers })
     }
 
     /// The entry of the flow table for this key.
@@ -232,7 +237,7 @@ fn verifies(frame: &Frame, ip: &IpHeader, tcp_len: usize) -> bool {
 
 impl Arrived {
     pub(super) fn arrival(&self) -> Arrival {
-        Arrival { device: self.device, queue: self.queue, hash: self.hash }
+        Arrival { device: self.heard_on, queue: self.queue, hash: self.hash }
     }
 
     pub(super) fn has(&self, flags: Flags) -> bool {

@@ -148,6 +148,11 @@ impl Interfaces {
         self.accept_any && !addr.is_multicast_or_broadcast() || self.is_local(addr) || is_loopback(addr)
     }
 
+    /// The device that has this address.
+    pub(super) fn device_of(&self, addr: Addr) -> Option<DeviceId> {
+        self.routes.device_of(&addr)
+    }
+
     /// True when packets to this address never leave the stack.
     pub(super) fn loops_back(&self, addr: Addr) -> bool {
         self.is_local(addr) || is_loopback(addr)
@@ -179,6 +184,11 @@ impl Interfaces {
         query: RouteQuery,
         now: Option<Instant>,
     ) -> Result<(Path, Addr), PathError> {
+        // In IPv6 who is bound to the loopback reaches no address of another device (Linux).
+        let elsewhere = !to.is_v4() && query.device == Some(LOOPBACK) && self.device_of(to).is_some();
+        if elsewhere {
+            return Err(PathError(Errno::ENETUNREACH));
+        }
         if self.loops_back(to) {
             let path = Path {
                 device: LOOPBACK,

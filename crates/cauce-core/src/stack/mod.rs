@@ -49,6 +49,7 @@ pub mod rate_limit;
 pub mod recycled;
 pub mod reset;
 pub mod route;
+mod set_option;
 mod settle;
 pub(crate) mod slab;
 mod sockets;

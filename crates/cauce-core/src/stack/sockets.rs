@@ -8,12 +8,11 @@ use crate::connection::{Connection, flag};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::socket::errno::Errno;
-use crate::socket::options::{SocketOption, SocketOptions, flag as option};
+use crate::socket::leftover::Leftover;
+use crate::socket::options::{SocketOptions, flag as option};
 use crate::socket::readiness::Readiness;
 use crate::socket::tcp_info::TcpInfo;
-use crate::socket::timestamping::Timestamping;
 use crate::socket::{AlgorithmChoice, Family, Idle, Shutdown, SocketId};
-use crate::sysctl::{AlgorithmName, Sysctls};
 use crate::time::Instant;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -30,7 +29,18 @@ impl Stack {
         }
         let options = SocketOptions::new(family, &self.shared.sysctl);
         let algorithm = AlgorithmChoice { name: self.shared.sysctl.tcp_congestion_control, by_user: false };
-        let idle = Idle { family, options, bound: None, hold: PortHold::default(), algorithm, error: None };
+        let (hold, leftover) = (PortHold::default(), Leftover::default());
+        let idle = Idle {
+            family,
+            options,
+            bound: None,
+            hold,
+            algorithm,
+            error: None,
+            leftover,
+            shut: 0,
+            delays_acks: false,
+        };
         Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
     }
 
@@ -75,6 +85,25 @@ impl Stack {
         }
     }
 
+    /// The same for reads. A socket without a connection whose reading was shut down is at the end of its stream.
+    pub(crate) fn with_reader<T: Default>(
+        &mut self,
+        id: SocketId,
+        now: Instant,
+        read: impl FnOnce(&mut Connection, &mut Context<'_>) -> Result<T, Errno>,
+    ) -> Result<T, Errno> {
+        if self.is_shut_for_reading(id) {
+            return Ok(T::default());
+        }
+        self.with_connection(id, now, Errno::ENOTCONN, read)
+    }
+
+    /// There is no connection, no error of one, and no reading.
+    pub(super) fn is_shut_for_reading(&self, id: SocketId) -> bool {
+        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return false };
+        idle.error.is_none() && idle.shut & flag::RCV_SHUTDOWN != 0
+    }
+
     pub(crate) fn accept(&mut self, id: SocketId, now: Instant) -> Result<SocketId, Errno> {
         let child = match self.sockets.get_mut(id) {
             Some(Entry::Listener(listener)) => listener.accept.pop().ok_or(Errno::EAGAIN)?,
@@ -100,7 +129,9 @@ impl Stack {
         match self.sockets.get_mut(id) {
             Some(Entry::Connection(conn)) => {
                 let state = conn.state;
+                let never_told = conn.rare.as_ref().is_some_and(|rare| rare.never_told);
                 match state {
+                    _ if never_told => Err(Errno::EINVAL),
                     _ if conn.waits_for_write() => Err(Errno::EISCONN),
                     State::SynSent | State::SynReceived if conn.has(flag::ACTIVE) => Err(Errno::EALREADY),
                     State::Closed if conn.has(flag::CONNECTING) => {
@@ -126,8 +157,12 @@ impl Stack {
             // Linux: a listener shut down for reading stops listening and becomes an unconnected socket.
             return self.stop_listening(id, now);
         }
-        match self.sockets.get(id) {
-            Some(Entry::Idle(_)) => return Err(Errno::ENOTCONN),
+        match self.sockets.get_mut(id) {
+            // Linux: refused, and remembered all the same.
+            Some(Entry::Idle(idle)) => {
+                idle.shut |= how.flags();
+                return Err(Errno::ENOTCONN);
+            }
             // Linux: a listener keeps listening when only its writing is shut down.
             Some(Entry::Listener(_)) => return Ok(()),
             Some(Entry::Connection(conn)) if conn.state == State::SynSent => {
@@ -138,6 +173,9 @@ impl Stack {
         }
         self.with_connection(id, now, Errno::ENOTCONN, |conn, cx| {
             // Linux: whoever shuts down knows that he is connected, and connect() need not say so any more.
+            if conn.has(flag::CONNECTING) && matches!(conn.state, State::SynReceived | State::Closed) {
+                conn.rare_mut().never_told = true;
+            }
             conn.clear(flag::CONNECTING);
             if conn.state == State::Closed {
                 return Err(Errno::ENOTCONN);
@@ -166,6 +204,9 @@ impl Stack {
             hold: idle_hold,
             algorithm: listener.algorithm,
             error: listener.error,
+            leftover: listener.leftover.dissolved(),
+            shut: 0,
+            delays_acks: false,
         };
         self.listeners.remove(at, id);
         if keeps {
@@ -280,14 +321,30 @@ impl Stack {
 
     pub(crate) fn readiness(&self, id: SocketId) -> Readiness {
         match self.sockets.get(id) {
-            Some(Entry::Idle(idle)) if idle.error.is_some() => {
-                Readiness::OUT | Readiness::HUP | Readiness::ERR
+            Some(Entry::Idle(idle)) => {
+                let lowat = idle.options.notsent_lowat(&self.shared.sysctl);
+                let writable = u64::from(idle.leftover.unsent) << 1 < u64::from(lowat);
+                let when = |is: bool, ready| if is { ready } else { Readiness::NONE };
+                Readiness::HUP
+                    | when(idle.error.is_some(), Readiness::ERR)
+                    | when(writable || idle.shut & flag::SND_SHUTDOWN != 0, Readiness::OUT)
+                    | when(idle.shut & flag::RCV_SHUTDOWN != 0, Readiness::IN | Readiness::RDHUP)
             }
-            Some(Entry::Idle(_)) => Readiness::OUT | Readiness::HUP,
             Some(Entry::Listener(listener)) if !listener.accept.is_empty() => Readiness::IN,
             Some(Entry::Listener(_)) => Readiness::NONE,
             Some(Entry::Connection(conn)) => conn.readiness(conn.options.notsent_lowat(&self.shared.sysctl)),
             None => Readiness::ERR | Readiness::HUP,
+        }
+    }
+
+    pub(crate) fn bytes_queued(&self, id: SocketId) -> (usize, usize) {
+        match self.sockets.get(id) {
+            Some(Entry::Connection(conn)) if matches!(conn.state, State::SynSent | State::SynReceived) => {
+                (0, 0)
+            }
+            Some(Entry::Connection(conn)) => conn.sequence_left(),
+            Some(Entry::Idle(idle)) => (idle.leftover.queued as usize, idle.leftover.unsent as usize),
+            _ => (0, 0),
         }
     }
 
@@ -298,95 +355,6 @@ impl Stack {
             Some(Entry::Listener(listener)) => listener.error.take(),
             None => None,
         }
-    }
-
-    pub(crate) fn options(&self, id: SocketId) -> Result<&SocketOptions, Errno> {
-        match self.sockets.get(id) {
-            Some(Entry::Idle(idle)) => Ok(&idle.options),
-            Some(Entry::Listener(listener)) => Ok(&listener.options),
-            Some(Entry::Connection(conn)) => Ok(&conn.options),
-            None => Err(Errno::EBADF),
-        }
-    }
-
-    pub(crate) fn options_mut(&mut self, id: SocketId) -> Result<&mut SocketOptions, Errno> {
-        match self.sockets.get_mut(id) {
-            Some(Entry::Idle(idle)) => Ok(&mut idle.options),
-            Some(Entry::Listener(listener)) => Ok(&mut listener.options),
-            Some(Entry::Connection(conn)) => Ok(&mut conn.options),
-            None => Err(Errno::EBADF),
-        }
-    }
-
-    pub(crate) fn set_option(
-        &mut self,
-        id: SocketId,
-        now: Instant,
-        option: SocketOption,
-    ) -> Result<(), Errno> {
-        let opens = matches!(option, SocketOption::FastOpen(_));
-        let result = self.store_option(id, now, option);
-        if opens && result.is_ok() {
-            self.make_fast_open_key();
-        }
-        result
-    }
-
-    fn store_option(&mut self, id: SocketId, now: Instant, option: SocketOption) -> Result<(), Errno> {
-        let sysctl = &self.shared.sysctl;
-        match self.sockets.get_mut(id) {
-            Some(Entry::Idle(idle)) => {
-                let bound = idle.bound.is_some_and(|at| at.port != 0);
-                if matches!(option, SocketOption::V6Only(_)) && (bound || idle.family == Family::V4) {
-                    return Err(Errno::EINVAL);
-                }
-                fits_unconnected(&option, &idle.options, State::Closed, sysctl)?;
-                idle.options.store(&option, sysctl)?;
-                if let (SocketOption::BindToDevice(device), Some(at)) = (&option, &mut idle.bound) {
-                    at.device = *device;
-                }
-                Ok(())
-            }
-            Some(Entry::Listener(_)) if matches!(option, SocketOption::V6Only(_)) => Err(Errno::EINVAL),
-            Some(Entry::Listener(listener)) => {
-                fits_unconnected(&option, &listener.options, State::Listen, sysctl)?;
-                listener.options.store(&option, sysctl)?;
-                if let SocketOption::BindToDevice(device) = option {
-                    self.listeners.remove(listener.at, id);
-                    listener.at.device = device;
-                    self.listeners.insert(listener.at, id);
-                }
-                self.listeners.prefer_queue(listener.at, id, listener.options.incoming_queue());
-                Ok(())
-            }
-            Some(Entry::Connection(conn)) => {
-                let has_port = conn.state != State::Closed || conn.hold.user_port;
-                if matches!(option, SocketOption::V6Only(_)) && has_port {
-                    return Err(Errno::EINVAL);
-                }
-                let mut cx = self.shared.cx(now);
-                let result = conn.set_option(&option, &mut cx);
-                self.settle(id, now);
-                result
-            }
-            None => Err(Errno::EBADF),
-        }
-    }
-
-    pub(crate) fn set_congestion(&mut self, id: SocketId, now: Instant, name: &str) -> Result<(), Errno> {
-        let algorithm = self.registry.by_name(name).ok_or(Errno::ENOENT)?;
-        let name = AlgorithmName::new(name).ok_or(Errno::ENOENT)?;
-        let choice = AlgorithmChoice { name, by_user: true };
-        match self.sockets.get_mut(id) {
-            Some(Entry::Idle(idle)) => idle.algorithm = choice,
-            Some(Entry::Listener(listener)) => listener.algorithm = choice,
-            Some(Entry::Connection(conn)) => {
-                let view = conn.view(&self.shared.cx(now));
-                conn.cong.set_algorithm(algorithm, &view);
-            }
-            None => return Err(Errno::EBADF),
-        }
-        Ok(())
     }
 
     pub(crate) fn local_addr(&self, id: SocketId) -> Result<SocketAddr, Errno> {
@@ -420,25 +388,6 @@ impl Stack {
             Some(Entry::Idle(_)) => Ok(TcpInfo::closed()),
             None => Err(Errno::EBADF),
         }
-    }
-}
-
-/// What depends on the state: an option that counts the bytes of a stream needs one, and a listener's window
-/// clamp can be changed but not taken away.
-fn fits_unconnected(
-    option: &SocketOption,
-    before: &SocketOptions,
-    state: State,
-    sysctl: &Sysctls,
-) -> Result<(), Errno> {
-    match option {
-        SocketOption::WindowClamp(0) if state == State::Listen => Err(Errno::EINVAL),
-        SocketOption::FastOpenConnect(_) if state == State::Listen => {
-            before.clone().store(option, sysctl)?;
-            Err(Errno::EINVAL)
-        }
-        SocketOption::Timestamping(bits) => Timestamping::checked(*bits)?.fits(state, before.timestamping()),
-        _ => Ok(()),
     }
 }
 

@@ -86,31 +86,42 @@ impl Stack {
         };
         Ok(match self.sockets.get(id) {
             Some(Entry::Connection(conn)) => seen_of(conn, unconnected, now),
-            Some(Entry::Listener(listener)) => {
-                Seen { state: State::Listen, family: listener.family, ..unconnected }
-            }
-            Some(Entry::Idle(idle)) => Seen { family: idle.family, ..unconnected },
+            Some(Entry::Listener(listener)) => Seen {
+                state: State::Listen,
+                family: listener.family,
+                mss: listener.leftover.mss,
+                quick_ack: !listener.delays_acks,
+                ..unconnected
+            },
+            Some(Entry::Idle(idle)) => Seen {
+                family: idle.family,
+                mss: idle.leftover.mss,
+                quick_ack: !idle.delays_acks,
+                ..unconnected
+            },
             None => return Err(Errno::EBADF),
         })
     }
 }
 
 fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
-    let routed = !matches!(conn.state, State::Closed);
+    // Our SYN has found no answer, or a refusal.
+    let asks = matches!(conn.state, State::SynSent | State::Closed) && conn.snd.una == conn.snd.iss();
     let errors = conn.rare.as_ref().map_or(0, |rare| rare.errors.memory());
     let queued = conn.write.len().min(u32::MAX as usize) as u32;
     Seen {
         state: conn.state,
         family: conn.family(),
         mss: conn.mss,
-        window_clamp: match (conn.state, conn.options.window_clamp) {
+        window_clamp: match (asks, conn.options.window_clamp) {
             // The largest window that the offered scale can tell (Linux).
-            (State::SynSent, 0) => 65_535 << conn.negotiated.rcv_scale,
-            (State::SynSent, clamp) => clamp,
+            (true, 0) => 65_535 << conn.negotiated.rcv_scale,
+            (true, clamp) => clamp,
             _ => conn.recv.window_clamp(),
         },
         quick_ack: conn.recv.quick_ack(),
-        mtu: routed.then_some(conn.path.mtu),
+        // Packets of the loopback are as long as packets can be, to which Linux gives a byte more in IPv6.
+        mtu: Some(u32::from(conn.path.mtu) + u32::from(conn.path.mtu == u16::MAX && !conn.key.is_v4())),
         timestamp: conn.ts.now(now),
         memory: [
             conn.recv.memory(),

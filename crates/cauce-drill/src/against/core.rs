@@ -230,6 +230,11 @@ impl Target for Core {
         Ok(self.over.take())
     }
 
+    fn set_privileged(&mut self, privileged: bool) -> Result<(), TargetError> {
+        self.process.set_privileged(privileged);
+        Ok(())
+    }
+
     fn command(&mut self, text: &str) -> Result<(), TargetError> {
         commands::run(self, text)
     }

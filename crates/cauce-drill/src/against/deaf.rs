@@ -158,6 +158,10 @@ impl Target for Deaf {
         self.core.finish_call(deadline)
     }
 
+    fn set_privileged(&mut self, privileged: bool) -> Result<(), TargetError> {
+        self.core.set_privileged(privileged)
+    }
+
     fn command(&mut self, text: &str) -> Result<(), TargetError> {
         let (Name::Setting(entry), Some(_)) = (self.name, &self.replayed) else {
             return self.core.command(text);

@@ -282,6 +282,11 @@ impl Target for Kernel {
         Ok(Some((self.since_start(at), self.rebased(outcome))))
     }
 
+    fn set_privileged(&mut self, privileged: bool) -> Result<(), TargetError> {
+        self.ready()?.worker.set_privileged(privileged);
+        Ok(())
+    }
+
     fn command(&mut self, text: &str) -> Result<(), TargetError> {
         let shell = if std::path::Path::new("/bin/bash").exists() { "/bin/bash" } else { "/bin/sh" };
         let output = Command::new(shell)

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::call::{Call, Outcome};
 use crate::sys::calls::{Names, execute};
-use crate::sys::namespace::{be_punctual, thread_id};
+use crate::sys::namespace::{be_punctual, thread_id, use_privileges};
 
 /// How often the thread is looked at while it may be falling asleep.
 const GLANCE: Duration = Duration::from_micros(200);
@@ -24,6 +24,8 @@ pub(super) struct Worker {
     thread: Arc<AtomicI64>,
     /// True while it is inside a system call of the script.
     inside: Arc<AtomicBool>,
+    /// The next calls are made with its privileges.
+    privileged: Arc<AtomicBool>,
 }
 
 impl Worker {
@@ -32,21 +34,35 @@ impl Worker {
         let (calls, todo) = channel::<(Call, Names)>();
         let (done, outcomes) = channel();
         let (thread, inside) = (Arc::new(AtomicI64::new(0)), Arc::new(AtomicBool::new(false)));
+        let privileged = Arc::new(AtomicBool::new(true));
         let (its_id, its_inside) = (Arc::clone(&thread), Arc::clone(&inside));
+        let its_privileged = Arc::clone(&privileged);
         thread::spawn(move || {
             // Without the privilege the thread is as punctual as any.
             let _ = be_punctual();
             its_id.store(thread_id(), Ordering::SeqCst);
+            let mut uses = true;
             while let Ok((call, names)) = todo.recv() {
+                let wanted = its_privileged.load(Ordering::SeqCst);
+                let ready = if uses == wanted { Ok(()) } else { use_privileges(wanted) };
                 its_inside.store(true, Ordering::SeqCst);
-                let outcome = execute(&call, &names);
+                let outcome = match ready {
+                    Ok(()) => execute(&call, &names),
+                    Err(error) => Outcome::failed(error.raw_os_error().unwrap_or(libc::EPERM)),
+                };
+                uses = wanted;
                 its_inside.store(false, Ordering::SeqCst);
                 if done.send((Instant::now(), outcome)).is_err() {
                     break;
                 }
             }
         });
-        Worker { calls, outcomes, thread, inside }
+        Worker { calls, outcomes, thread, inside, privileged }
+    }
+
+    /// Has the next calls made with the thread's privileges, or without.
+    pub fn set_privileged(&self, privileged: bool) {
+        self.privileged.store(privileged, Ordering::SeqCst);
     }
 
     /// Has the call made. Returns what came, or `None` once it sleeps (`may_block`) or takes long.

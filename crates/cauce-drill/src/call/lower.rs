@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::buffers::{epoll_events, poll_fds, size};
-use super::structures::{address, address_length, option_value, wanted_value};
+use super::structures::{address, address_length, option_value, wanted_name, wanted_value};
 use super::symbols::{errno_of, similar, value_of};
 use super::transfer::{receive, send};
 use super::{Address, Buffer, Call, Wanted, WantedAnswer};
@@ -148,7 +148,7 @@ pub(super) fn buffer(base: &Arg, len: &Arg, s: &Setting<'_>) -> Lowered<Buffer> 
 }
 
 /// Every call, for those who misspell one.
-const CALLS: [&str; 34] = [
+const CALLS: [&str; 36] = [
     "accept",
     "accept4",
     "bind",
@@ -159,6 +159,8 @@ const CALLS: [&str; 34] = [
     "epoll_ctl",
     "epoll_wait",
     "fcntl",
+    "getpeername",
+    "getsockname",
     "getsockopt",
     "ioctl",
     "listen",
@@ -245,6 +247,12 @@ fn call(line: &CallLine, s: &Setting<'_>) -> Lowered<(Call, WantedAnswer)> {
                 _ => return s.refuse(&value.span, "the int of an ioctl is written `[N]`"),
             };
             Ok((Call::Ioctl { fd: s.int(fd)?, request: s.int(request)?, argument }, answer))
+        }
+        name @ ("getsockname" | "getpeername") => {
+            let [fd, address, len] = arguments(line, s)?;
+            not_looked_at([len], s)?;
+            let call = Call::Name { fd: s.int(fd)?, peer: name == "getpeername" };
+            Ok((call, wanted_name(address, s)?))
         }
         "getsockopt" | "setsockopt" => socket_option(line, s),
         "poll" => {

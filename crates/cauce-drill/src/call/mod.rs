@@ -110,6 +110,11 @@ pub enum Call {
         fd: Fd,
         address: Address,
     },
+    /// getsockname, and getpeername with `peer`.
+    Name {
+        fd: Fd,
+        peer: bool,
+    },
     Receive {
         fd: Fd,
         by: ReceiveBy,
@@ -216,6 +221,7 @@ impl Call {
             | Call::Listen { fd, .. }
             | Call::Accept { fd, .. }
             | Call::Connect { fd, .. }
+            | Call::Name { fd, .. }
             | Call::Receive { fd, .. }
             | Call::Send { fd, .. }
             | Call::Fcntl { fd, .. }
@@ -284,7 +290,7 @@ impl Outcome {
 pub enum Answer {
     /// Nothing that is looked at.
     Nothing,
-    /// A peer's address, from accept.
+    /// A peer's address, from accept; either side's, from getsockname and getpeername.
     Peer(SocketAddr),
     /// The bytes of a socket option.
     Bytes(Vec<u8>),
@@ -326,6 +332,7 @@ pub(crate) enum WantedAnswer {
     /// Members of `struct tcp_info` by name.
     Info(Vec<(String, i128)>),
     Int(i32),
+    Name(SocketAddr),
     Poll(Vec<i16>),
     Epoll(Vec<(u32, u64)>),
     Pipe(Fd, Fd),

@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use super::buffers::{member, only};
-use super::lower::{Lowered, Setting};
+use super::lower::{Lowered, Setting, not_looked_at};
 use super::{Address, WantedAnswer};
 use crate::against::names;
 use crate::ast::{Expr, Field, Spanned};
@@ -181,6 +181,17 @@ pub(super) fn address(arg: &Arg, usual: Address, s: &Setting<'_>) -> Lowered<Add
             literal_address(arg, fields, family, s)
         }
         _ => s.refuse(&arg.span, "an address is written `...`, AF_UNSPEC or `{sa_family=…}`"),
+    }
+}
+
+/// The address that getsockname must give: written out, or `...` when it is not looked at.
+pub(super) fn wanted_name(arg: &Arg, s: &Setting<'_>) -> Lowered<WantedAnswer> {
+    match &arg.value {
+        Expr::Struct(_) => match address(arg, Address::Local, s)? {
+            Address::Literal(name) => Ok(WantedAnswer::Name(name)),
+            _ => s.refuse(&arg.span, "an address of this family is no socket's"),
+        },
+        _ => not_looked_at([arg], s).map(|()| WantedAnswer::Nothing),
     }
 }
 

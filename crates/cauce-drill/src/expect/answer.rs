@@ -1,5 +1,7 @@
 //! The result of a call against the script's.
 
+use std::net::SocketAddr;
+
 use super::Difference;
 use crate::against::tcp_info;
 use crate::call::symbols::{bits, errno_name};
@@ -62,6 +64,13 @@ fn answer(wanted: &WantedAnswer, came: &Answer, tolerance: i64, found: &mut Vec<
         }
         (WantedAnswer::Int(expected), Answer::Int(actual)) if expected != actual => {
             found.push(Difference::new("value", expected, actual));
+        }
+        (WantedAnswer::Name(expected), Answer::Peer(actual)) => {
+            // IPv4 addresses of IPv6 sockets are written as such.
+            let actual = SocketAddr::new(actual.ip().to_canonical(), actual.port());
+            if *expected != actual {
+                found.push(Difference::new("address", expected, actual));
+            }
         }
         (WantedAnswer::Poll(expected), Answer::Poll(actual)) => {
             for (i, (expected, actual)) in expected.iter().zip(actual).enumerate() {

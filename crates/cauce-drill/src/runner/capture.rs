@@ -99,6 +99,10 @@ impl Target for Tap<'_> {
         self.target.finish_call(deadline)
     }
 
+    fn set_privileged(&mut self, privileged: bool) -> Result<(), TargetError> {
+        self.target.set_privileged(privileged)
+    }
+
     fn command(&mut self, text: &str) -> Result<(), TargetError> {
         self.target.command(text)
     }

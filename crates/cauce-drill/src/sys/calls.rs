@@ -91,6 +91,7 @@ pub(crate) fn execute(call: &Call, names: &Names) -> Outcome {
             // SAFETY: the address is alive during the call and as long as it is said to be.
             outcome(i64::from(unsafe { libc::connect(*fd as i32, name.bytes.as_ptr().cast(), name.len) }))
         }
+        Call::Name { fd, peer } => name(*fd, *peer),
         Call::Receive { fd, by, buffers, flags, control } => receive(*fd, *by, buffers, *flags, *control),
         Call::Send { fd, by, buffers, flags, address, control } => {
             let to = address.map(|address| sockaddr(address, names));
@@ -174,6 +175,15 @@ fn accept(fd: Fd, flags: Option<i32>) -> Outcome {
     let result = unsafe {
         libc::accept4(fd as i32, bytes.as_mut_ptr().cast(), &mut len, flags.unwrap_or(0) | libc::SOCK_CLOEXEC)
     };
+    answered(i64::from(result), || peer_of(&bytes).map_or(Answer::Nothing, Answer::Peer))
+}
+
+fn name(fd: Fd, peer: bool) -> Outcome {
+    let mut bytes = [0u8; 128];
+    let mut len = bytes.len() as u32;
+    let call = if peer { libc::getpeername } else { libc::getsockname };
+    // SAFETY: the kernel writes at most `len` bytes of the address and the length itself.
+    let result = unsafe { call(fd as i32, bytes.as_mut_ptr().cast(), &mut len) };
     answered(i64::from(result), || peer_of(&bytes).map_or(Answer::Nothing, Answer::Peer))
 }
 

@@ -53,3 +53,44 @@ pub(crate) fn be_punctual() -> io::Result<()> {
         unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO | libc::SCHED_RESET_ON_FORK, &wanted) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
+
+/// What capget and capset are told: the version of the interface, and 0 for the calling thread.
+#[repr(C)]
+struct CapabilityHeader {
+    version: u32,
+    thread: i32,
+}
+
+/// Half of a thread's capabilities: those in effect, those it may put into effect, those it hands on.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+struct Capabilities {
+    effective: u32,
+    permitted: u32,
+    inheritable: u32,
+}
+
+/// `_LINUX_CAPABILITY_VERSION_3`, of two halves.
+const CAPABILITY_VERSION: u32 = 0x2008_0522;
+
+/// Puts the calling thread's capabilities into effect, or out of it; it may take them up again. Other threads keep
+/// theirs.
+///
+/// # Errors
+/// None that the kernel gives for what a thread may do.
+pub(crate) fn use_privileges(on: bool) -> io::Result<()> {
+    let mut header = CapabilityHeader { version: CAPABILITY_VERSION, thread: 0 };
+    let mut halves = [Capabilities::default(); 2];
+    // SAFETY: a header and two halves, as this version has them; all are locals that live on.
+    if unsafe { libc::syscall(libc::SYS_capget, &raw mut header, halves.as_mut_ptr()) } != 0 {
+        return Err(io::Error::last_os_error());
+    }
+    for half in &mut halves {
+        half.effective = if on { half.permitted } else { 0 };
+    }
+    // SAFETY: as above; the kernel only reads.
+    match unsafe { libc::syscall(libc::SYS_capset, &raw mut header, halves.as_ptr()) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}

@@ -2,17 +2,17 @@
 //! on this machine's kernel and on our stack, with the same raw peer on a TUN device driving both. Results, errors,
 //! what is written through pointers, and readiness after each step must be the same.
 //!
-//! What differs on purpose stands in [`exceptions`], each with its row. A difference prints its seed and the shortest
-//! sequence that shows it. `CAUCE_SURFACE=COUNT` sets how many sequences run (default 400), `CAUCE_SEED` the first.
+//! What differs on purpose stands in [`exceptions`], each with its row. A difference prints its seed, the shortest
+//! sequence that shows it, and a script of `cauce drill` that passes on the kernel. `CAUCE_SURFACE=COUNT` sets how many sequences run (default 400), `CAUCE_SEED` the first.
 
 mod exceptions;
 mod options;
 mod peer;
 mod play;
+mod script;
 mod sequence;
 
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use cauce_drill::IpMode;
@@ -30,15 +30,17 @@ fn number(name: &str, usual: u64) -> u64 {
         .map_or(usual, |text| text.parse().unwrap_or_else(|_| panic!("{name}={text} is no number")))
 }
 
-/// Every `step`-th seed from `first` on, below `end`.
-fn run(next: &AtomicU64, end: u64, mode: IpMode, found: &Mutex<Vec<(u64, Difference)>>) {
+/// The version of IP of a seed; each thread has one of them.
+const MODES: [IpMode; 4] = [IpMode::V4, IpMode::V6, IpMode::Mapped, IpMode::V4];
+
+/// The seeds of one version, which lie apart by as many as there are versions.
+fn run(seeds: &[u64], mode: IpMode, found: &Mutex<Vec<(u64, Difference)>>) {
     let mut pair = Pair::new(mode);
-    loop {
-        let seed = next.fetch_add(1, Ordering::Relaxed);
-        if seed >= end || found.lock().expect("no panic").len() >= ENOUGH {
+    for seed in seeds {
+        if found.lock().expect("no panic").len() >= ENOUGH {
             return;
         }
-        let sequence = Sequence::of_seed(seed, mode);
+        let sequence = Sequence::of_seed(*seed, mode);
         // The kernel runs in real time: only what it says twice counts.
         let differs = |pair: &mut Pair, sequence: &Sequence| {
             pair.compare(sequence).and_then(|_| pair.compare(sequence))
@@ -46,7 +48,7 @@ fn run(next: &AtomicU64, end: u64, mode: IpMode, found: &Mutex<Vec<(u64, Differe
         if differs(&mut pair, &sequence).is_some() {
             let least = sequence.shrunk(|shorter| differs(&mut pair, shorter).is_some());
             if let Some(difference) = pair.compare(&least) {
-                found.lock().expect("no panic").push((seed, difference));
+                found.lock().expect("no panic").push((*seed, difference));
             }
         }
     }
@@ -59,18 +61,21 @@ fn the_kernel_says_the_same() {
         return;
     }
     let (first, count) = (number("CAUCE_SEED", 1), number("CAUCE_SURFACE", USUAL));
-    let next = AtomicU64::new(first);
     let found = Mutex::new(Vec::new());
     thread::scope(|scope| {
-        for mode in [IpMode::V4, IpMode::V6, IpMode::Mapped, IpMode::V4] {
-            let (next, found) = (&next, &found);
+        for (remainder, mode) in (0..).zip(MODES) {
+            let mine = |seed: &u64| seed % MODES.len() as u64 == remainder;
+            let seeds: Vec<_> = (first..first + count).filter(mine).collect();
             // Each thread moves into a network namespace of its own.
-            scope.spawn(move || run(next, first + count, mode, found));
+            if !seeds.is_empty() {
+                let found = &found;
+                scope.spawn(move || run(&seeds, mode, found));
+            }
         }
     });
     let found = found.into_inner().expect("no panic");
     for (seed, difference) in &found {
-        println!("CAUCE_SEED={seed} CAUCE_SURFACE=1\n{difference}\n");
+        println!("CAUCE_SEED={seed} CAUCE_SURFACE=1\n{difference}\n\n{}\n", difference.script());
     }
     assert!(found.is_empty(), "{} differences in {count} sequences from {first} on", found.len());
 }

@@ -11,6 +11,8 @@ pub enum Kind {
     Time,
     /// A name.
     Name,
+    /// A key of Fast Open, or two.
+    Key,
     /// Bytes that mean nothing.
     Blob,
 }
@@ -75,6 +77,10 @@ pub const ALL: &[Known] = &[
     int(TCP, libc::TCP_REPAIR_QUEUE, "TCP_REPAIR_QUEUE", &[]),
     int(TCP, libc::TCP_QUEUE_SEQ, "TCP_QUEUE_SEQ", &[]),
     int(TCP, 43, "TCP_IS_MPTCP", &[]),
+    int(TCP, libc::TCP_FASTOPEN, "TCP_FASTOPEN", &[5, 100_000]),
+    int(TCP, 30, "TCP_FASTOPEN_CONNECT", &[1, 1]),
+    other(TCP, 33, "TCP_FASTOPEN_KEY", Kind::Key),
+    int(TCP, 34, "TCP_FASTOPEN_NO_COOKIE", &[1, 1]),
     int(TCP, 99, "(TCP option 99)", &[]),
     int(SOCKET, libc::SO_DEBUG, "SO_DEBUG", &[]),
     int(SOCKET, libc::SO_REUSEADDR, "SO_REUSEADDR", &[]),
@@ -133,7 +139,8 @@ pub const ALL: &[Known] = &[
     int(IP, libc::IP_BIND_ADDRESS_NO_PORT, "IP_BIND_ADDRESS_NO_PORT", &[]),
     int(IP, 51, "IP_LOCAL_PORT_RANGE", &[0x9c41_9c40_u32 as i32, 40_000]),
     opaque(IP, 52, "IP_PROTOCOL"),
-    int(IP, 99, "(IP option 99)", &[]),
+    // Not a number of netfilter, which has some of its own where it is loaded.
+    int(IP, 61, "(IP option 61)", &[]),
     int(IPV6, libc::IPV6_V6ONLY, "IPV6_V6ONLY", &[]),
     int(IPV6, libc::IPV6_UNICAST_HOPS, "IPV6_UNICAST_HOPS", &[33, 255, 256]),
     int(IPV6, libc::IPV6_TCLASS, "IPV6_TCLASS", &[16, 255, 256]),

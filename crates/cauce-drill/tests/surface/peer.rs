@@ -13,11 +13,41 @@ const SILENCE: i64 = 1_000_000;
 const ISN: u32 = 1000;
 const WINDOW: u16 = 30_000;
 
+/// A packet on the wire, for scripts.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Which of the sequence's connections, by the ports that a script gives it: the stack's and the peer's.
+    pub connection: (u16, u16),
+    /// The peer sent it.
+    incoming: bool,
+    /// From the flags on.
+    text: String,
+}
+
+impl Line {
+    /// As a script writes it.
+    pub fn text(&self, with_ports: bool) -> String {
+        let (local, remote) = self.connection;
+        let ports = match (with_ports, self.incoming) {
+            (false, _) => String::new(),
+            (true, true) => format!("{remote} > {local} "),
+            (true, false) => format!("{local} > {remote} "),
+        };
+        format!("+0 {} {ports}{}", if self.incoming { '<' } else { '>' }, self.text)
+    }
+}
+
+/// The ports that scripts bind and connect to, and what they call the stack's own.
+const SCRIPT_PORT: u16 = 8080;
+const SCRIPT_EPHEMERAL: u16 = 50_000;
+
 /// One connection as the peer sees it.
 #[derive(Debug, Clone, Copy)]
 struct Connection {
     /// Ports of the stack and of the peer.
     ports: (u16, u16),
+    /// The stack's initial sequence number; 0 until it is known.
+    iss: Seq,
     /// The peer's next sequence number.
     next: u32,
     /// What the peer has seen of the stack.
@@ -37,6 +67,8 @@ pub struct Peer {
     /// The port of the stack's listener, and the peer's next own.
     port: u16,
     own_port: u16,
+    /// What has passed since the last step.
+    pub wire: Vec<Line>,
 }
 
 impl Peer {
@@ -48,11 +80,35 @@ impl Peer {
             connections: Vec::new(),
             port,
             own_port: 40_000,
+            wire: Vec::new(),
         }
     }
 
+    /// A packet for the script. The peer counts from 0 there, and so does the stack.
+    fn note(&mut self, at: Connection, incoming: bool, header: &TcpHeader, len: usize) {
+        let (local, remote) = at.ports;
+        let connection =
+            if local == self.port { (SCRIPT_PORT, remote) } else { (SCRIPT_EPHEMERAL, SCRIPT_PORT) };
+        let [own, theirs] = [Seq(ISN), at.iss];
+        let (seq, ack) = if incoming { (own, theirs) } else { (theirs, own) };
+        let seq = if header.seq == Seq(0) { 0 } else { header.seq.0.wrapping_sub(seq.0) };
+        let end = seq.wrapping_add(len as u32);
+        let mut text = format!("{} {seq}:{end}({len})", header.flags);
+        if header.flags.contains(Flags::ACK) {
+            text += &format!(" ack {}", header.ack.0.wrapping_sub(ack.0));
+        }
+        if incoming {
+            text += &format!(" win {}", header.window);
+            text += &if header.urgent > 0 { format!(" urg {}", header.urgent) } else { String::new() };
+            text += if header.options.mss.is_some() { " <mss 1000>" } else { "" };
+        } else {
+            text += " <...>";
+        }
+        self.wire.push(Line { connection, incoming, text });
+    }
+
     fn inject(
-        &self,
+        &mut self,
         target: &mut dyn Target,
         at: Connection,
         seq: u32,
@@ -70,6 +126,7 @@ impl Peer {
             urgent,
             options: TcpOptions { mss: flags.contains(Flags::SYN).then_some(1000), ..TcpOptions::default() },
         };
+        self.note(at, true, &header, usize::from(text));
         let mut tcp = [0; 60];
         let head = header.emit(&mut tcp);
         let mut tcp = [&tcp[..head], &vec![0; usize::from(text)]].concat();
@@ -112,18 +169,27 @@ impl Peer {
         let Ok((header, head)) = TcpHeader::parse(tcp) else { return };
         let end = header.seq + (tcp.len() - head) as u32 + header.flags.sequence_len();
         let ports = (header.src_port, header.dst_port);
+        let begins = header.flags.contains(Flags::SYN);
         let known = self.connections.iter_mut().find(|known| known.ports == ports);
         match known {
             Some(known) => {
                 if known.seen == Seq(0) || end.after(known.seen) {
                     known.seen = end;
                 }
+                if begins {
+                    known.iss = header.seq;
+                }
                 known.offered |= header.flags.contains(Flags::SYN | Flags::ACK);
             }
-            None if header.flags.contains(Flags::SYN) => {
-                self.connections.push(Connection { ports, next: ISN, seen: end, asked: true, offered: false })
+            None if begins => {
+                let iss = header.seq;
+                let new = Connection { ports, iss, next: ISN, seen: end, asked: true, offered: false };
+                self.connections.push(new);
             }
-            None => {}
+            None => return,
+        }
+        if let Some(known) = self.connections.iter().find(|known| known.ports == ports).copied() {
+            self.note(known, false, &header, tcp.len() - head);
         }
     }
 
@@ -131,7 +197,8 @@ impl Peer {
     pub fn connect(&mut self, target: &mut dyn Target) {
         self.own_port += 1;
         let ports = (self.port, self.own_port);
-        let new = Connection { ports, next: ISN + 1, seen: Seq(0), asked: false, offered: false };
+        let new =
+            Connection { ports, iss: Seq(0), next: ISN + 1, seen: Seq(0), asked: false, offered: false };
         self.inject(target, new, ISN, Flags::SYN, 0, 0);
         self.connections.push(new);
         self.listen(target, true);

@@ -4,9 +4,10 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::exceptions::{Case, excused};
+use super::exceptions::{Case, excuse};
 use super::options;
-use super::peer::Peer;
+use super::peer::{Line, Peer};
+use super::script::{Step, recorded};
 use super::sequence::{Op, Sequence};
 use cauce_drill::against::core::Core;
 use cauce_drill::against::kernel::Kernel;
@@ -33,21 +34,51 @@ pub struct Pair {
     port: u16,
 }
 
+/// One step and what came of it.
+#[derive(Debug)]
+struct Taken {
+    reply: Reply,
+    /// Of every descriptor, after the step.
+    readiness: Vec<i16>,
+    /// What has passed on the wire.
+    wire: Vec<Line>,
+}
+
 /// Two answers that differ.
 #[derive(Debug)]
 pub struct Difference {
     sequence: Sequence,
-    step: usize,
-    what: &'static str,
+    settings: Settings,
+    /// The kernel's steps, the last of them the one that differs.
+    taken: Vec<Taken>,
+    /// The answers are the same, what poll() says after them is not.
+    readiness: bool,
     kernel: String,
     ours: String,
 }
 
+impl Difference {
+    /// As a script that passes on the kernel.
+    pub fn script(&self) -> String {
+        let ops = self.sequence.state.iter().chain(&self.sequence.ops);
+        let steps: Vec<_> = ops
+            .zip(&self.taken)
+            .filter_map(|(op, taken)| match &taken.reply {
+                Reply::Done(outcome) => Some(Step { op, outcome, wire: &taken.wire }),
+                _ => None,
+            })
+            .collect();
+        recorded(&self.sequence, &steps, self.readiness, &self.settings)
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}: {} differs", self.sequence.mode.name(), self.what)?;
+        let what = if self.readiness { "readiness" } else { "the answer" };
+        let who = if self.sequence.privileged { "" } else { ", without privilege" };
+        writeln!(f, "{}{who}: {what} differs", self.sequence.mode.name())?;
         let all = self.sequence.state.iter().chain(&self.sequence.ops);
-        for (at, op) in all.enumerate().take(self.step + 1) {
+        for (at, op) in all.enumerate().take(self.taken.len()) {
             let sign = if at < self.sequence.state.len() { "state" } else { "     " };
             writeln!(f, "  {sign} {op}")?;
         }
@@ -65,6 +96,9 @@ impl Pair {
             [Box::new(Kernel::new(PathBuf::from("."))), Box::new(Core::new(PathBuf::from(".")))];
         for target in &mut targets {
             target.prepare(&settings).unwrap_or_else(|error| panic!("{error}"));
+            // What a slow connection teaches would give later ones other time-outs.
+            let forgetful = "sysctl -q -w net.ipv4.tcp_no_metrics_save=1";
+            target.command(forgetful).unwrap_or_else(|error| panic!("{error}"));
             target.begin();
         }
         Pair { settings, targets, port: FIRST_PORT }
@@ -73,35 +107,48 @@ impl Pair {
     /// Runs a sequence on both; the first difference that nothing excuses.
     pub fn compare(&mut self, sequence: &Sequence) -> Option<Difference> {
         self.port = if self.port == LAST_PORT { FIRST_PORT } else { self.port + 1 };
-        let [kernel, core] = self
+        let [mut kernel, core] = self
             .targets
             .each_mut()
             .map(|target| Run::new(&mut **target, &self.settings, self.port).all(sequence));
-        let ops = sequence.state.iter().chain(&sequence.ops);
-        let mut done: Vec<(&Op, &Outcome)> = Vec::new();
-        for (step, ((op, kernel), ours)) in ops.zip(&kernel).zip(&core).enumerate() {
-            let told = |what, kernel: String, ours: String| {
-                Some(Difference { sequence: sequence.clone(), step, what, kernel, ours })
-            };
-            let (Reply::Done(theirs), Reply::Done(own)) = (&kernel.0, &ours.0) else {
-                return told("the answer", format!("{:?}", kernel.0), format!("{:?}", ours.0));
-            };
-            done.push((op, theirs));
-            let answers = same(op, theirs, own);
-            if answers && kernel.1 == ours.1 {
+        let (step, readiness, said, own) = first_difference(sequence, &kernel, &core)?;
+        kernel.truncate(step + 1);
+        let (sequence, settings) = (sequence.clone(), self.settings.clone());
+        Some(Difference { sequence, settings, taken: kernel, readiness, kernel: said, ours: own })
+    }
+}
+
+/// The first step that differs without an excuse, whether in readiness alone, and what both say.
+fn first_difference(
+    sequence: &Sequence,
+    kernel: &[Taken],
+    core: &[Taken],
+) -> Option<(usize, bool, String, String)> {
+    let ops = sequence.state.iter().chain(&sequence.ops);
+    let mut done: Vec<(&Op, &Outcome)> = Vec::new();
+    for (step, ((op, kernel), ours)) in ops.zip(kernel).zip(core).enumerate() {
+        let (Reply::Done(theirs), Reply::Done(own)) = (&kernel.reply, &ours.reply) else {
+            return Some((step, false, format!("{:?}", kernel.reply), format!("{:?}", ours.reply)));
+        };
+        done.push((op, theirs));
+        let answers = same(op, theirs, own);
+        for readiness in [false, true] {
+            if if readiness { kernel.readiness == ours.readiness } else { answers } {
                 continue;
             }
-            // What follows on what is excused may differ for the same reason.
-            if excused(&Case { done: &done, ours: own, readiness: answers }) {
-                return None;
+            let case = Case { done: &done, ours: own, readiness };
+            match excuse(&case) {
+                // What follows may differ for the same reason.
+                Some(exception) if (exception.ends)(&case) => return None,
+                Some(_) => {}
+                None if readiness => {
+                    return Some((step, true, events(&kernel.readiness), events(&ours.readiness)));
+                }
+                None => return Some((step, false, format!("{theirs:?}"), format!("{own:?}"))),
             }
-            return match answers {
-                true => told("readiness", events(&kernel.1), events(&ours.1)),
-                false => told("the answer", format!("{theirs:?}"), format!("{own:?}")),
-            };
         }
-        None
     }
+    None
 }
 
 /// Answers are the same, but for values that are a stack's own.
@@ -123,6 +170,14 @@ fn same(op: &Op, kernel: &Outcome, ours: &Outcome) -> bool {
                 _ => None,
             };
             kernel.errno == ours.errno && canonical(theirs) == canonical(own)
+        }
+        // Ports that the stack has chosen are its own.
+        (Op::Call(Call::Name { .. }), Answer::Peer(theirs), Answer::Peer(own)) => {
+            let canonical = |name: &SocketAddr| {
+                let chosen = (32_768..61_000).contains(&name.port());
+                (name.ip().to_canonical(), if chosen { 0 } else { name.port() })
+            };
+            canonical(theirs) == canonical(own)
         }
         _ => kernel == ours,
     }
@@ -161,19 +216,21 @@ impl<'t> Run<'t> {
         Run { target, peer: Peer::new(settings, port), slots: Vec::new(), local, remote }
     }
 
-    /// Each step's answer, and the readiness of every descriptor after it.
-    fn all(mut self, sequence: &Sequence) -> Vec<(Reply, Vec<i16>)> {
-        let mut replies = Vec::new();
+    /// Takes every step.
+    fn all(mut self, sequence: &Sequence) -> Vec<Taken> {
+        let mut all = Vec::new();
+        self.target.set_privileged(sequence.privileged).expect("privileges can be laid aside");
         for op in sequence.state.iter().chain(&sequence.ops) {
             let reply = self.one(op);
             let stuck = reply == Reply::Blocked;
-            replies.push((reply, if stuck { Vec::new() } else { self.readiness() }));
+            let readiness = if stuck { Vec::new() } else { self.readiness() };
+            all.push(Taken { reply, readiness, wire: std::mem::take(&mut self.peer.wire) });
             if stuck {
                 break;
             }
         }
         self.end();
-        replies
+        all
     }
 
     fn one(&mut self, op: &Op) -> Reply {
@@ -188,8 +245,33 @@ impl<'t> Run<'t> {
             Op::PeerAcknowledges => self.peer.acknowledge(target),
             Op::PeerCloses => self.peer.close(target),
             Op::PeerResets => self.peer.reset(target),
+            Op::Mode(call) => return self.mode(call),
+            Op::Pass(millis) => {
+                let until = target.now() + i64::from(*millis) * 1_000_000;
+                target.sleep_until(until);
+            }
+            Op::LeastTimeout(micros) => {
+                let command = format!("sysctl -q -w net.ipv4.tcp_rto_min_us={micros}");
+                target.command(&command).unwrap_or_else(|error| panic!("{command}: {error}"));
+            }
         }
         Reply::Done(Outcome::done(0))
+    }
+
+    /// The call, and what F_GETFL says then. No later call may wait.
+    fn mode(&mut self, call: &Call) -> Reply {
+        let fd = match call {
+            Call::Ioctl { fd, .. } | Call::Fcntl { fd, .. } => *fd,
+            other => panic!("{other:?} sets no mode"),
+        };
+        let reply = self.call(call);
+        let flags = self.call(&Call::Fcntl { fd, command: libc::F_GETFL, argument: None });
+        let back = Call::Fcntl { fd, command: libc::F_SETFL, argument: Some(libc::O_NONBLOCK) };
+        self.call(&back);
+        match reply {
+            Reply::Done(outcome) if outcome.errno == 0 => flags,
+            failed => failed,
+        }
     }
 
     fn call(&mut self, call: &Call) -> Reply {
@@ -227,11 +309,17 @@ impl<'t> Run<'t> {
                 slot(fd);
                 place(address);
             }
+            Call::Send { fd, address: Some(address), .. } => {
+                slot(fd);
+                place(address);
+            }
             Call::Listen { fd, .. }
             | Call::Accept { fd, .. }
             | Call::Receive { fd, .. }
             | Call::Send { fd, .. }
             | Call::Ioctl { fd, .. }
+            | Call::Fcntl { fd, .. }
+            | Call::Name { fd, .. }
             | Call::Shutdown { fd, .. }
             | Call::GetSockOpt { fd, .. }
             | Call::SetSockOpt { fd, .. } => slot(fd),

@@ -49,6 +49,12 @@ pub enum Op {
     PeerCloses,
     /// The peer resets the connection.
     PeerResets,
+    /// A call that may let later calls wait; what F_GETFL says then, and no waiting again.
+    Mode(Call),
+    /// Nothing for so many milliseconds.
+    Pass(u16),
+    /// The shortest retransmission time-out in microseconds, of the connections that begin now.
+    LeastTimeout(u32),
 }
 
 impl fmt::Display for Op {
@@ -79,6 +85,8 @@ fn option_name(level: i32, number: i32) -> &'static str {
 pub struct Sequence {
     /// The version of IP of sockets and packets.
     pub mode: IpMode,
+    /// The process is an administrator.
+    pub privileged: bool,
     /// How the state is reached; never made shorter.
     pub state: Vec<Op>,
     /// What is compared step by step.
@@ -86,16 +94,17 @@ pub struct Sequence {
 }
 
 /// The slot of the socket.
-const MAIN: i64 = 0;
+pub const MAIN: i64 = 0;
 
 impl Sequence {
     /// The sequence of a seed.
     pub fn of_seed(seed: u64, mode: IpMode) -> Sequence {
         let mut random = Random(seed);
+        let privileged = random.below(4) > 0;
         let state = state(&mut random, mode);
         let count = 3 + random.below(10);
         let ops = (0..count).map(|_| op(&mut random, mode)).collect();
-        Sequence { mode, state, ops }
+        Sequence { mode, privileged, state, ops }
     }
 
     /// The shortest sequence that is found for which `differs` holds.
@@ -135,7 +144,7 @@ fn state(random: &mut Random, mode: IpMode) -> Vec<Op> {
     let connect = Op::Call(Call::Connect { fd: MAIN, address: Address::Remote });
     let mut ops = vec![socket(mode)];
     let connected = [connect.clone(), Op::PeerAccepts];
-    match random.below(20) {
+    match random.below(21) {
         0 | 1 => {}
         2 => ops.push(bind),
         3 => ops.extend([bind, listen]),
@@ -158,6 +167,9 @@ fn state(random: &mut Random, mode: IpMode) -> Vec<Op> {
         }
         17 => ops.extend(connected.into_iter().chain([Op::PeerCloses, shutdown(libc::SHUT_WR)])),
         18 => ops.extend(connected.into_iter().chain([Op::PeerResets])),
+        // One in forty: time passes on the kernel too.
+        19 if random.below(2) == 0 => ops = timed_out(ops, connected),
+        19 => ops.extend(connected.into_iter().chain([Op::PeerCloses, Op::PeerResets])),
         _ => {
             let dissolve = Op::Call(Call::Connect { fd: MAIN, address: Address::Unspecified });
             ops.extend(connected.into_iter().chain([dissolve]));
@@ -166,12 +178,30 @@ fn state(random: &mut Random, mode: IpMode) -> Vec<Op> {
     ops
 }
 
+/// The peer says nothing more, and the connection is given up.
+fn timed_out(socket: Vec<Op>, connected: [Op; 2]) -> Vec<Op> {
+    let limit = Op::Call(Call::SetSockOpt {
+        fd: MAIN,
+        level: libc::SOL_TCP,
+        name: libc::TCP_USER_TIMEOUT,
+        value: Some(10i32.to_ne_bytes().to_vec()),
+        len: 4,
+    });
+    let begin = [Op::LeastTimeout(BRIEF)].into_iter().chain(socket).chain(connected);
+    begin.chain([limit, send(100, 0), Op::Pass(80), Op::LeastTimeout(USUAL)]).collect()
+}
+
+/// `tcp_rto_min_us` of who is to time out soon, and the usual one.
+const BRIEF: u32 = 5_000;
+const USUAL: u32 = 200_000;
+
 fn op(random: &mut Random, mode: IpMode) -> Op {
     let fd = if random.below(6) == 0 { 1 } else { MAIN };
     match random.below(40) {
         0..=12 => set_option(random, fd),
         13..=20 => get_option(random, fd),
-        21..=23 => ioctl(random, fd),
+        21..=22 => ioctl(random, fd),
+        23 => descriptor(random, fd),
         24..=31 => call(random, fd, mode),
         32..=33 => Op::PeerSends(random.one_of(&[1, 100, 1000])),
         34 => Op::PeerSendsUrgent(random.one_of(&[1, 5])),
@@ -209,6 +239,7 @@ fn value(random: &mut Random, known: &Known) -> Vec<u8> {
                 ["reno", "cubic", "bogus", "", "tun0", "lo", "nodevice", "reno\0junk", "anamelongerthan16"];
             random.one_of(&names).as_bytes().to_vec()
         }
+        Kind::Key => vec![7; random.one_of(&[16, 32, 16, 5])],
         Kind::Blob => vec![0; 4],
     }
 }
@@ -234,6 +265,7 @@ fn get_option(random: &mut Random, fd: i64) -> Op {
         Kind::Int | Kind::Blob => 4,
         Kind::Linger => 8,
         Kind::Time | Kind::Name => 16,
+        Kind::Key => 32,
     };
     let len = if random.below(6) == 0 { random.one_of(&[0, 1, 2, 3, 5, 8, 15, 20, 300]) } else { usual };
     Op::Call(Call::GetSockOpt { fd, level: known.level, name: known.number, len, null: false })
@@ -245,6 +277,27 @@ fn ioctl(random: &mut Random, fd: i64) -> Op {
     let request =
         random.one_of(&[libc::FIONREAD, libc::TIOCOUTQ, SIOCOUTQNSD, SIOCATMARK, 0x8999, libc::FIONREAD]);
     Op::Call(Call::Ioctl { fd, request, argument: Some(0) })
+}
+
+/// What any descriptor has: modes and owners.
+fn descriptor(random: &mut Random, fd: i64) -> Op {
+    const FIOSETOWN: u64 = 0x8901;
+    const FIOGETOWN: u64 = 0x8903;
+    const SIOCSPGRP: u64 = 0x8902;
+    const SIOCGPGRP: u64 = 0x8904;
+    // Nobody, init, and numbers that nobody has.
+    let owner = random.one_of(&[0, 1, i32::MAX, -i32::MAX, i32::MIN]);
+    let ioctl = |request, int| Call::Ioctl { fd, request, argument: Some(int) };
+    let fcntl = |command, argument| Call::Fcntl { fd, command, argument: Some(argument) };
+    Op::Call(match random.below(7) {
+        0 => return Op::Mode(ioctl(libc::FIONBIO, random.one_of(&[0, 1, -1]))),
+        1 => return Op::Mode(fcntl(libc::F_SETFL, random.one_of(&[0, libc::O_NONBLOCK, libc::O_APPEND]))),
+        2 => fcntl(libc::F_SETOWN, owner),
+        3 => fcntl(libc::F_GETOWN, 0),
+        4 => ioctl(random.one_of(&[FIOSETOWN, SIOCSPGRP]), owner),
+        5 => ioctl(random.one_of(&[FIOGETOWN, SIOCGPGRP]), 0),
+        _ => fcntl(libc::F_GETFL, 0),
+    })
 }
 
 fn call(random: &mut Random, fd: i64, mode: IpMode) -> Op {
@@ -259,12 +312,20 @@ fn call(random: &mut Random, fd: i64, mode: IpMode) -> Op {
             Call::Connect { fd, address: random.one_of(&to) }
         }
         6..=8 => Call::Accept { fd, flags: Some(libc::SOCK_NONBLOCK) },
-        9..=11 => Call::Shutdown { fd, how: random.one_of(&[0, 1, 2, 1, 3, -1]) },
+        9 => Call::Name { fd, peer: random.below(2) == 0 },
+        10..=11 => Call::Shutdown { fd, how: random.one_of(&[0, 1, 2, 1, 3, -1]) },
         12..=14 => {
             let flags = [0, 0, 0, libc::MSG_MORE, libc::MSG_DONTWAIT, libc::MSG_OOB, libc::MSG_EOR];
             let (count, flags) = (random.one_of(&lens), random.one_of(&flags) | libc::MSG_NOSIGNAL);
             let buffers = vec![Buffer::Bytes(count)];
-            Call::Send { fd, by: SendBy::Send, buffers, flags, address: None, control: Vec::new() }
+            let opens = random.below(6) == 0;
+            let address =
+                opens.then(|| random.one_of(&[Address::Remote, Address::Remote, Address::Unspecified]));
+            let (by, flags) = match address {
+                Some(_) => (SendBy::SendTo, flags | libc::MSG_FASTOPEN),
+                None => (SendBy::Send, flags),
+            };
+            Call::Send { fd, by, buffers, flags, address, control: Vec::new() }
         }
         15..=18 => {
             let buffers = vec![Buffer::Bytes(random.one_of(&lens))];

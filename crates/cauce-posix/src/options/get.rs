@@ -12,6 +12,9 @@ use cauce_core::time::Instant;
 /// Bytes that the name of a congestion control takes (TCP_CA_NAME_MAX), and a device's (IFNAMSIZ).
 const NAME_LEN: usize = 16;
 
+/// What SO_LINGER reads as when it has no end: the most ticks of 4 ms there can be, in seconds, as far as an int goes.
+const LONGEST_LINGER: i32 = (i64::MAX / 250) as i32;
+
 impl Process {
     pub(crate) fn get_option(
         &mut self,
@@ -117,7 +120,8 @@ fn bytes_of(option: OptionName, value: OptionValue, level: i32, room: usize) -> 
         OptionValue::Long(_) if room < 8 => return Err(Errno::EINVAL),
         OptionValue::Long(value) => value.to_ne_bytes().to_vec(),
         OptionValue::Linger { on, seconds } => {
-            [i32::from(on), i32::from(seconds)].iter().flat_map(|word| word.to_ne_bytes()).collect()
+            let seconds = if seconds == u32::MAX { LONGEST_LINGER } else { seconds as i32 };
+            [i32::from(on), seconds].iter().flat_map(|word| word.to_ne_bytes()).collect()
         }
         OptionValue::Time(span) => {
             let micros = i64::try_from(span.as_nanos() / 1000).unwrap_or(i64::MAX);

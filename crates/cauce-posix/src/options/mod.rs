@@ -68,9 +68,10 @@ fn unknown(level: i32, name: i32, family: Family, set: bool) -> Progress {
     let foreign = level == libc::SOL_IPV6 && family == Family::V4;
     match option_name(level, name) {
         Some(name) if !foreign => Progress::Unsupported(name.to_owned()),
-        // IPv4 refuses what it does not know to read in its own way.
-        _ if !set && level == libc::SOL_IP => Errno::EINVAL.into(),
-        _ if !set && family == Family::V4 && ![libc::SOL_SOCKET, libc::SOL_TCP].contains(&level) => {
+        _ if !set
+            && family == Family::V4
+            && ![libc::SOL_SOCKET, libc::SOL_TCP, libc::SOL_IP].contains(&level) =>
+        {
             Errno::EOPNOTSUPP.into()
         }
         _ => Errno::ENOPROTOOPT.into(),

@@ -5,7 +5,7 @@ use super::{READ_ONLY, numbers, option_name, stamps, unknown};
 use crate::{Fd, Outcome, Process, Progress};
 use cauce_core::connection::state::State;
 use cauce_core::socket::errno::Errno;
-use cauce_core::socket::options::SocketOption;
+use cauce_core::socket::options::{OptionName, OptionValue, SocketOption};
 use cauce_core::socket::{Family, SocketId};
 use cauce_core::stack::{LOOPBACK, Stack};
 use cauce_core::sysctl::FastOpenKeys;
@@ -81,6 +81,10 @@ impl Process {
                     }
                 }
             };
+            // Anybody may bind a socket to a device, but not take it off again.
+            if !self.privileged && has_device(stack, now, end.id) {
+                return Errno::EPERM.into();
+            }
             return stack.socket(end.id).set_option(now, SocketOption::BindToDevice(device)).into();
         }
         let mut socket = stack.socket(end.id);
@@ -97,17 +101,28 @@ impl Process {
         let Some(option) = of_int(level, name, 0) else {
             return unknown(level, name, end.family, true);
         };
-        match int(level, bytes) {
-            Some(value) => {
-                let set = socket.set_option(now, of_int(level, name, value).unwrap_or(option));
-                if set.is_ok() {
-                    stamps::note(&mut socket, level, name, value);
-                }
-                set.into()
+        let Some(value) = int(level, bytes) else { return Errno::EINVAL.into() };
+        match socket.set_option(now, of_int(level, name, value).unwrap_or(option)) {
+            // A clock of the device that the socket is bound to: our devices have none.
+            Err(Errno::EOPNOTSUPP)
+                if (level, name) == (libc::SOL_SOCKET, libc::SO_TIMESTAMPING)
+                    && has_device(stack, now, end.id) =>
+            {
+                Errno::EINVAL.into()
             }
-            None => Errno::EINVAL.into(),
+            Err(error) => error.into(),
+            Ok(()) => {
+                stamps::note(&mut stack.socket(end.id), level, name, value);
+                Ok(()).into()
+            }
         }
     }
+}
+
+/// SO_BINDTODEVICE has been set.
+fn has_device(stack: &mut Stack, now: Instant, id: SocketId) -> bool {
+    let none = OptionValue::Bytes(Vec::new());
+    stack.socket(id).option(now, OptionName::BindToDevice).is_ok_and(|device| device != none)
 }
 
 /// Options whose value is a name, of any length.
@@ -136,7 +151,9 @@ impl Process {
             (libc::SOL_SOCKET, libc::SO_PASSCRED | libc::SO_PASSSEC) => Errno::EOPNOTSUPP,
             (libc::SOL_TCP, libc::TCP_ULP) if bytes.is_empty() => Errno::EINVAL,
             (libc::SOL_TCP, libc::TCP_ULP) => Errno::ENOENT,
-            (libc::SOL_TCP, libc::TCP_REPAIR) if state == Ok(State::Listen) => Errno::EPERM,
+            (libc::SOL_TCP, libc::TCP_REPAIR) if state == Ok(State::Listen) || !self.privileged => {
+                Errno::EPERM
+            }
             (libc::SOL_TCP, libc::TCP_REPAIR) => match value {
                 0 | -1 => return Some(Outcome::done(0).into()),
                 1 => Errno::EPERM,
@@ -236,7 +253,9 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, libc::TCP_LINGER2) => SocketOption::Linger2(value),
         (libc::SOL_TCP, libc::TCP_SYNCNT) => SocketOption::SynCount(count),
         (libc::SOL_TCP, libc::TCP_MAXSEG) => SocketOption::MaxSegment(count),
-        (libc::SOL_TCP, libc::TCP_WINDOW_CLAMP) => SocketOption::WindowClamp(count),
+        (libc::SOL_TCP, libc::TCP_WINDOW_CLAMP) => {
+            SocketOption::WindowClamp(u32::try_from(value).unwrap_or(1))
+        }
         (libc::SOL_TCP, libc::TCP_DEFER_ACCEPT) => SocketOption::DeferAccept(value),
         (libc::SOL_TCP, libc::TCP_THIN_LINEAR_TIMEOUTS) => SocketOption::ThinLinearTimeouts(value),
         (libc::SOL_TCP, libc::TCP_THIN_DUPACK) => SocketOption::ThinDupAck(value),
@@ -280,8 +299,10 @@ fn structure(level: i32, name: i32, bytes: &[u8]) -> Option<Result<SocketOption,
     match (level, name) {
         (libc::SOL_SOCKET, libc::SO_LINGER) => Some(match (word(0), word(4)) {
             (Some(0), Some(_)) => Ok(SocketOption::Linger(None)),
+            // A time before now is taken as one that never comes.
             (Some(_), Some(seconds)) => {
-                Ok(SocketOption::Linger(Some(Duration::from_secs(u64::from(seconds as u32)))))
+                let seconds = u32::try_from(seconds).unwrap_or(u32::MAX);
+                Ok(SocketOption::Linger(Some(Duration::from_secs(seconds.into()))))
             }
             _ => Err(Errno::EINVAL),
         }),

@@ -36,6 +36,27 @@ fn options_that_need_privilege() {
     assert_eq!(set(&mut world, fd, SOCKET, libc::SO_DEBUG, &int(0)), Ok(0));
 }
 
+/// O-43, O-23: anybody binds a socket to a device, and only an administrator to another or to none; repair mode is
+/// refused to all others before its value is looked at.
+#[test]
+fn what_needs_privilege_the_second_time() {
+    let mut world = World::new();
+    let fd = world.socket(0);
+    let device = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+    world.process.set_privileged(false);
+    assert_eq!(set(&mut world, fd, device.0, device.1, b"lo"), Ok(0));
+    for name in [b"lo".as_slice(), b""] {
+        assert_eq!(set(&mut world, fd, device.0, device.1, name), Err(Errno::EPERM));
+    }
+    assert_eq!(set(&mut world, fd, device.0, device.1, b"none0"), Err(Errno::ENODEV));
+    for value in [-1i32, 0, 1, 2] {
+        let repair = set(&mut world, fd, libc::SOL_TCP, libc::TCP_REPAIR, &value.to_ne_bytes());
+        assert_eq!(repair, Err(Errno::EPERM));
+    }
+    world.process.set_privileged(true);
+    assert_eq!(set(&mut world, fd, device.0, device.1, b""), Ok(0));
+}
+
 /// O-01, S-04: an algorithm that there is and that is not allowed is EPERM, one that there is not is ENOENT.
 #[test]
 fn algorithms_that_need_privilege() {

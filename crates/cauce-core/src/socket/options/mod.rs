@@ -180,9 +180,9 @@ pub struct SocketOptions {
     pub(crate) keep_idle: u16,
     pub(crate) keep_interval: u16,
     pub(crate) max_segment: u16,
-    /// Seconds; 0xffff stands for "longer than eighteen hours".
-    pub(crate) linger: u16,
     pub(crate) linger2: i16,
+    /// Seconds.
+    pub(crate) linger: u32,
     pub(crate) user_timeout: u32,
     pub(crate) window_clamp: u32,
     pub(crate) send_buffer: u32,

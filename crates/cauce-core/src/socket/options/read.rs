@@ -116,7 +116,7 @@ pub enum OptionValue {
         /// `l_onoff`.
         on: bool,
         /// `l_linger`, kept while the option is off.
-        seconds: u16,
+        seconds: u32,
     },
     /// `struct timeval`.
     Time(Duration),
@@ -135,7 +135,7 @@ pub(crate) struct Seen {
     pub(crate) window_clamp: u32,
     pub(crate) quick_ack: bool,
     /// Path MTU, with a connection.
-    pub(crate) mtu: Option<u16>,
+    pub(crate) mtu: Option<u32>,
     /// The value of our timestamp clock.
     pub(crate) timestamp: u32,
     pub(crate) memory: [u32; 9],
@@ -180,7 +180,7 @@ impl SocketOptions {
             N::UnicastHops => int(u32::from(self.hop_limit(false, sysctl))),
             N::Tos => int(u32::from(self.tos)),
             N::TrafficClass => int(u32::from(self.traffic_class(false))),
-            N::Mtu => int(u32::from(seen.mtu.ok_or(Errno::ENOTCONN)?)),
+            N::Mtu => int(seen.mtu.ok_or(Errno::ENOTCONN)?),
             N::MtuDiscover => int(u32::from(self.mtu_discover)),
             N::MtuDiscover6 => int(u32::from(rare.v6.mtu_discover)),
             N::MinTtl => int(u32::from(rare.min_ttl)),

@@ -29,7 +29,7 @@ impl SocketOptions {
             Linger(None) => self.put(flag::LINGER, false),
             Linger(Some(span)) => {
                 self.put(flag::LINGER, true);
-                self.linger = span.as_secs().min(0xffff) as u16;
+                self.linger = u32::try_from(span.as_secs()).unwrap_or(u32::MAX);
             }
             Linger2(seconds) => self.linger2 = if seconds < 0 { -1 } else { seconds.min(MAX_LINGER2) as i16 },
             MaxSegment(0) => self.max_segment = 0,
@@ -45,11 +45,11 @@ impl SocketOptions {
                 self.put(flag::RCVBUF_LOCK, true);
             }
             SendBufferForce(bytes) => {
-                self.send_buffer = doubled(bytes.max(0), u32::MAX / 2).max(MIN_SNDBUF);
+                self.send_buffer = doubled(bytes.max(0), LARGEST_BUFFER).max(MIN_SNDBUF);
                 self.put(flag::SNDBUF_LOCK, true);
             }
             RecvBufferForce(bytes) => {
-                self.recv_buffer = doubled(bytes.max(0), u32::MAX / 2).max(MIN_RCVBUF);
+                self.recv_buffer = doubled(bytes.max(0), LARGEST_BUFFER).max(MIN_RCVBUF);
                 self.put(flag::RCVBUF_LOCK, true);
             }
             ReuseAddr(on) => self.put(flag::REUSEADDR, on),
@@ -67,6 +67,8 @@ impl SocketOptions {
                 self.rare_mut().v6.traffic_class = class.max(0) as u8 & !0x03;
             }
             TrafficClass(_) => return Err(Errno::EINVAL),
+            // The same value again leaves SO_PRIORITY as it is.
+            Tos(tos) if self.tos == (tos as u8) & !0x03 => {}
             Tos(tos) => {
                 self.tos = (tos as u8) & !0x03;
                 let priority = priority_of_tos(self.tos);
@@ -186,9 +188,12 @@ fn priority_of_tos(tos: u8) -> i32 {
     }
 }
 
+/// The largest buffer that can be asked for: doubled, it is still an `int`.
+const LARGEST_BUFFER: u32 = i32::MAX as u32 / 2;
+
 /// SO_SNDBUF and SO_RCVBUF double what is asked, after limiting it; a negative value counts as huge.
 fn doubled(bytes: i32, limit: impl TryInto<u32>) -> u32 {
-    let limit = limit.try_into().unwrap_or(u32::MAX / 2);
+    let limit = limit.try_into().unwrap_or(LARGEST_BUFFER).min(LARGEST_BUFFER);
     let asked = if bytes < 0 { u32::MAX } else { bytes as u32 };
     asked.min(limit).saturating_mul(2)
 }

@@ -317,6 +317,11 @@ impl Routes {
         self.addresses.iter().any(|own| own.addr == *addr)
     }
 
+    /// The device that has `addr` as one of the stack's addresses.
+    pub fn device_of(&self, addr: &Addr) -> Option<DeviceId> {
+        self.addresses.iter().find(|own| own.addr == *addr).map(|own| own.device)
+    }
+
     /// True when `addr` is the broadcast address of a block of neighbours.
     pub fn is_subnet_broadcast(&self, addr: &Addr) -> bool {
         addr.is_v4() && self.addresses.iter().any(|own| own.prefix.broadcast() == Some(*addr))

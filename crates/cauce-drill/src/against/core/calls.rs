@@ -126,6 +126,7 @@ impl Core {
             Call::Connect { fd: number, address } => {
                 posix::Call::Connect { fd: fd(*number), address: self.address(*address) }
             }
+            Call::Name { fd: number, peer } => posix::Call::Name { fd: fd(*number), peer: *peer },
             Call::Receive { fd: number, by, buffers, flags, control } => posix::Call::Receive {
                 fd: fd(*number),
                 memory: memory(buffers),
