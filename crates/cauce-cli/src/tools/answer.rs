@@ -6,7 +6,6 @@ use cauce::Instant;
 use cauce::sysctl::Sysctls;
 use cauce_core::stack::Stack;
 use cauce_posix::tools::{self, Output, nstat};
-use std::io;
 
 /// True for a tool that [`answer`] has.
 pub fn known(tool: &str) -> bool {
@@ -31,7 +30,8 @@ pub fn answer(stack: &mut Stack, now: Instant, request: &Request) -> Reply {
     reply(output)
 }
 
-fn reply(output: Output) -> Reply {
+/// What a tool printed, as an answer.
+pub fn reply(output: Output) -> Reply {
     let Output { status, stdout, stderr, .. } = output;
     Reply { version: VERSION, status, stdout, stderr, history: None }
 }
@@ -48,12 +48,9 @@ fn nstat(stack: &Stack, request: &Request, mut arguments: Vec<&str>) -> Reply {
 /// `sysctl` over a table of settings.
 pub fn sysctl(settings: &mut Sysctls, request: &Request) -> Reply {
     let arguments: Vec<&str> = request.arguments.iter().map(String::as_str).collect();
-    if request.json {
-        return reply(json::settings(settings, &arguments));
-    }
-    let read = |path: &str| match request.files.get(path) {
-        Some(text) => Ok(text.clone()),
-        None => Err(io::Error::from(io::ErrorKind::NotFound)),
+    let done = match tools::sysctl::Command::parse(&arguments) {
+        Ok(command) => command.run(settings, &request.files),
+        Err(output) => return reply(*output),
     };
-    reply(tools::sysctl::run(settings, &arguments, &read))
+    reply(if request.json { json::settings(done) } else { done.text() })
 }

@@ -1,10 +1,10 @@
 //! `--json`: the same data for programs. Field names are those of the tables; times are in milliseconds.
 
 use cauce::Instant;
-use cauce::sysctl::{self, Sysctls};
 use cauce_core::stack::Stack;
 use cauce_core::stack::listing::Listed;
 use cauce_posix::tools::Output;
+use cauce_posix::tools::sysctl::{Done, Shown};
 use serde_json::{Value, json};
 
 /// All sockets, half-open connections and TIME-WAITs.
@@ -54,24 +54,22 @@ fn socket(listed: &Listed, now: Instant) -> Value {
     value
 }
 
-/// Settings by name: those that are named, or all of them.
-pub fn settings(settings: &Sysctls, names: &[&str]) -> Output {
-    let named: Vec<&str> = names.iter().filter(|name| !name.starts_with('-')).copied().collect();
-    let mut found = serde_json::Map::new();
-    if let Some(wrong) = named.iter().find(|name| name.contains('=') || sysctl::find(name).is_none()) {
-        return Output::failed(1, format!("sysctl --json only reads settings, and there is none `{wrong}`"));
-    }
-    // Windows' names are shown when they are asked for.
-    let wanted: Vec<_> = match named.as_slice() {
-        [] => sysctl::table().iter().collect(),
-        named => named.iter().filter_map(|name| sysctl::find(name)).collect(),
+/// What `sysctl` shows: values by name, or a list where it shows only names or only values. Its status and what it
+/// says of errors stay.
+pub fn settings(done: Done) -> Output {
+    let named = |shown: &Shown| match shown {
+        Shown::Setting(name, value) => Some((name.clone(), Value::from(value.as_str()))),
+        Shown::Name(_) | Shown::Value(_) => None,
     };
-    for entry in wanted {
-        if let Ok(value) = settings.get(entry.name) {
-            found.insert(entry.name.to_owned(), Value::String(value));
-        }
-    }
-    text(&Value::Object(found))
+    let bare = |shown: &Shown| match shown {
+        Shown::Setting(..) => None,
+        Shown::Name(text) | Shown::Value(text) => Some(Value::from(text.as_str())),
+    };
+    let all = match done.shown.iter().filter_map(bare).collect::<Vec<_>>() {
+        empty if empty.is_empty() => Value::Object(done.shown.iter().filter_map(named).collect()),
+        list => Value::Array(list),
+    };
+    Output { stdout: format!("{all}\n"), ..done.output }
 }
 
 fn text(value: &Value) -> Output {
