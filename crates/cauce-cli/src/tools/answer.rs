@@ -16,14 +16,15 @@ pub fn known(tool: &str) -> bool {
 pub fn answer(stack: &mut Stack, now: Instant, request: &Request) -> Reply {
     let arguments: Vec<&str> = request.arguments.iter().map(String::as_str).collect();
     let output = match request.tool.as_str() {
-        "ss" | "netstat" if request.json => json::sockets(stack, now),
-        "ss" => tools::ss::run(stack, now, &arguments),
+        "ss" if request.json => json::ss(stack, now, &arguments, &request.files),
+        "ss" => tools::ss::run(stack, now, &arguments, &request.files),
+        "netstat" if request.json => json::netstat(stack, now, &arguments),
         "netstat" => tools::netstat::run(stack, now, &arguments),
         "nstat" => return nstat(stack, request, arguments),
         "sysctl" => return sysctl(stack.sysctl_mut(), request),
-        "netsh" if request.json => Output::unsupported("--json of netsh"),
+        "netsh" if request.json => json::netsh(stack.sysctl_mut(), &arguments),
         "netsh" => tools::netsh::run(stack.sysctl_mut(), &arguments),
-        "ip" if request.json => Output::unsupported("--json of ip"),
+        "ip" if request.json => json::ip(stack, now, &arguments),
         "ip" => tools::ip::run(stack, now, &arguments),
         other => Output::unsupported(other),
     };

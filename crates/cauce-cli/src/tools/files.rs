@@ -1,13 +1,14 @@
-//! The files that `sysctl` reads. They are opened here, as the user who asks: the stack opens none.
+//! The files that `sysctl` and `ss` read. They are opened here, as the user who asks: the stack opens none.
 
 use anyhow::Context;
+use cauce_posix::tools::ss;
 use cauce_posix::tools::sysctl::{Command, SYSTEM_DIRECTORIES, USUAL_FILE};
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
-/// The texts by path; a file that does not exist is left out, and the tool says so. `-` is standard input.
-pub fn of(command: &Command) -> anyhow::Result<BTreeMap<String, String>> {
+/// What `sysctl` reads.
+pub fn of_sysctl(command: &Command) -> anyhow::Result<BTreeMap<String, String>> {
     let mut paths: Vec<String> = command.files().to_vec();
     if command.reads_system() {
         for directory in SYSTEM_DIRECTORIES {
@@ -15,6 +16,16 @@ pub fn of(command: &Command) -> anyhow::Result<BTreeMap<String, String>> {
         }
         paths.push(USUAL_FILE.to_owned());
     }
+    texts(paths)
+}
+
+/// What `ss` reads.
+pub fn of_ss(arguments: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
+    texts(ss::files(&arguments.iter().map(String::as_str).collect::<Vec<_>>()))
+}
+
+/// The texts by path; a file that does not exist is left out, and the tool says so. `-` is standard input.
+fn texts(paths: Vec<String>) -> anyhow::Result<BTreeMap<String, String>> {
     let mut texts = BTreeMap::new();
     for path in paths {
         let text = match path.as_str() {

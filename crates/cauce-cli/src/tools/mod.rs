@@ -80,7 +80,8 @@ impl Args {
 pub fn run(tool: &str, args: &Args) -> anyhow::Result<ExitCode> {
     let args = args.settled()?;
     let socket = control::socket_of(args.control.as_deref())?;
-    ask(&socket, tool, &args, BTreeMap::new())
+    let files = if tool == "ss" { files::of_ss(&args.arguments)? } else { BTreeMap::new() };
+    ask(&socket, tool, &args, files)
 }
 
 /// `tcp-metrics show|flush|delete ADDRESS`, as `ip tcp_metrics` has them.
@@ -99,7 +100,7 @@ pub fn sysctl(args: &SysctlArgs) -> anyhow::Result<ExitCode> {
         Ok(command) => command,
         Err(output) => return print(answer::reply(*output)),
     };
-    let files = files::of(&command)?;
+    let files = files::of_sysctl(&command)?;
     let alone = |profile| {
         let request = request("sysctl", &common, files.clone(), None);
         print(answer::sysctl(&mut Sysctls::with_profile(profile), &request))

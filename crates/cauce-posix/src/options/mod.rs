@@ -5,11 +5,13 @@
 
 mod get;
 mod info;
+mod info_fields;
 mod kept;
 mod names;
 pub(crate) mod numbers;
 mod set;
 
+pub use info_fields::tcp_info_fields;
 pub use names::{option_name, option_number};
 
 use crate::{Answer, Outcome, Progress};

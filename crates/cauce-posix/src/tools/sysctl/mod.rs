@@ -13,7 +13,7 @@ use std::io;
 
 use cauce_core::sysctl::{self, SysctlEntry, SysctlError, Sysctls};
 
-use super::{Output, Problem};
+use super::{Files, Output, Problem};
 pub use arguments::Command;
 use arguments::Task;
 
@@ -22,40 +22,6 @@ pub const USUAL_FILE: &str = "/etc/sysctl.conf";
 /// Where `--system` looks for files `*.conf`: of two with the same name the first one counts.
 pub const SYSTEM_DIRECTORIES: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
-
-/// The files that the tool reads. A closure from paths to texts is one without directories.
-pub trait Files {
-    /// A file's text.
-    ///
-    /// # Errors
-    /// As when it is opened.
-    fn read(&self, path: &str) -> io::Result<String>;
-
-    /// The names of the files in a directory, in any order; none when there is none.
-    fn list(&self, directory: &str) -> Vec<String>;
-}
-
-impl<F: Fn(&str) -> io::Result<String>> Files for F {
-    fn read(&self, path: &str) -> io::Result<String> {
-        self(path)
-    }
-
-    fn list(&self, _: &str) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-/// Texts by path.
-impl Files for BTreeMap<String, String> {
-    fn read(&self, path: &str) -> io::Result<String> {
-        self.get(path).cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
-    }
-
-    fn list(&self, directory: &str) -> Vec<String> {
-        let inside = self.keys().filter_map(|path| path.strip_prefix(directory)?.strip_prefix('/'));
-        inside.filter(|name| !name.contains('/')).map(str::to_owned).collect()
-    }
-}
 
 /// A setting as the tool shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
