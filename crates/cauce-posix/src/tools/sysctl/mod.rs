@@ -23,6 +23,10 @@ pub const USUAL_FILE: &str = "/etc/sysctl.conf";
 pub const SYSTEM_DIRECTORIES: [&str; 5] =
     ["/etc/sysctl.d", "/run/sysctl.d", "/usr/local/lib/sysctl.d", "/usr/lib/sysctl.d", "/lib/sysctl.d"];
 
+/// What is said of `tcp_tw_recycle = 2` (S-49, X-01).
+const PER_HOST: &str = "sysctl: warning: net.ipv4.tcp_tw_recycle = 2 compares timestamps per address and refuses \
+    honest clients behind one address translator for a minute; 1 is safe\n";
+
 /// A setting as the tool shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Shown {
@@ -166,6 +170,9 @@ impl Job<'_> {
             _ if self.command.dry => self.sysctls.clone().set(name, value),
             _ => self.sysctls.set(name, value),
         };
+        if written.is_ok() && self.sysctls.tcp_tw_recycle == 2 && name == "net.ipv4.tcp_tw_recycle" {
+            self.done.output.stderr.push_str(PER_HOST);
+        }
         let value = value.to_owned();
         match written {
             Ok(()) if self.command.quiet => {}

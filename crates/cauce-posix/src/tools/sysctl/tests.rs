@@ -218,3 +218,15 @@ fn the_right_name_is_suggested() {
          sysctl: did you mean \"/etc/sysctl.conf\"?\n"
     );
 }
+
+/// S-49, X-01: the old form of recycling is what it was, and whoever turns it on is warned.
+#[test]
+fn the_old_form_of_recycling_is_warned_of() {
+    let mut sysctls = Sysctls::default();
+    let safe = run_on(&mut sysctls, &["-q", "net.ipv4.tcp_tw_recycle=1"]);
+    assert_eq!(safe, Output::default());
+    let old = run_on(&mut sysctls, &["-q", "net.ipv4.tcp_tw_recycle=2"]);
+    assert_eq!((old.status, sysctls.tcp_tw_recycle), (0, 2));
+    assert!(old.stderr.starts_with("sysctl: warning: net.ipv4.tcp_tw_recycle = 2 "), "{}", old.stderr);
+    assert_eq!(run_on(&mut sysctls, &["net.ipv4.tcp_sack=1"]).stderr, "");
+}
