@@ -1,5 +1,5 @@
-//! The tools on a running stack, in a private network namespace: counting TIME-WAITs, changing how many there
-//! are by a file of settings, and counting again (Q-30 to Q-36), as an administrator does it.
+//! The tools on a running stack, in a private network namespace: what they print as text and as JSON, by the same flags
+//! and filters, and what they change (Q-30 to Q-34). The document's workflow has a test of its own: time_wait.rs.
 
 mod common;
 
@@ -46,7 +46,20 @@ printf '# kept\nnet.ipv4.tcp_fin_timeout = 30\n\nnet/ipv4/tcp_max_tw_buckets=5\n
 churn >/dev/null
 "$cauce" nstat TcpPassiveOpens | tail -n 1 | awk '{ print "grown " $1 " " $2 }'
 "$cauce" ss -tln | tail -n +2 | wc -l
-"$cauce" ss --json | python3 -c 'import json, sys; print("json", sorted({one["state"] for one in json.load(sys.stdin)}))'
+json() { python3 -c "import json, sys; all = json.load(sys.stdin); print('json', $1)"; }
+"$cauce" ss -tan --json | json 'sorted({one["state"] for one in all})'
+"$cauce" ss --json state listening | json '[one["state"] for one in all]'
+"$cauce" ss --json -ta sport = :19 | json '[one["local"][-3:] for one in all]'
+"$cauce" ss --json -ta sport = :chargen | json 'len(all)'
+"$cauce" ss --json -4 -ta | json 'len(all)'
+"$cauce" ss --json -s | json 'all["transport"]["tcp"]["total"]'
+"$cauce" ss --json -tli | json '(len(all), len(all[0]["info"]), all[0]["info"]["tcpi_state"], "memory" in all[0])'
+"$cauce" ss --json -Q || echo "unknown $?"
+"$cauce" netstat --json -ntl | json '[one["state"] for one in all]'
+"$cauce" tcp-metrics --json show | json 'type(all).__name__'
+"$cauce" netsh --json interface tcp show global | json 'sorted(all)'
+echo 'net.ipv4.tcp_sack = 0' | "$cauce" sysctl --json -p - | json 'all'
+"$cauce" sysctl net.ipv4.tcp_sack net.ipv4.tcp_dsack --json | json 'all'
 "$cauce" ss -ti state established | grep -c cwnd || true
 "#;
 
@@ -70,6 +83,17 @@ fn an_administrator_counts_changes_and_counts_again() {
         "5",
         "refused 1",
         "grown TcpPassiveOpens 23",
+        "json ['LISTEN', 'LISTEN']",
+        "json [':19']",
+        "json 1",
+        "json 0",
+        "json 2",
+        "json (2, 70, 10, False)",
+        "unknown 1",
+        "json list",
+        "json ['autotuninglevel', 'congestionprovider']",
+        "json {'net.ipv4.tcp_sack': '0'}",
+        "json {'net.ipv4.tcp_dsack': '1', 'net.ipv4.tcp_sack': '0'}",
     ] {
         assert!(has(line), "`{line}` is missing in\n{printed}");
     }

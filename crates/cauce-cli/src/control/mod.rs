@@ -35,7 +35,7 @@ pub struct Request {
     /// The answer as JSON instead of text.
     #[serde(default)]
     pub json: bool,
-    /// The contents of files that the arguments name (`sysctl -p FILE`): the stack opens none.
+    /// The contents of files that the arguments name (`sysctl -p FILE`, `ss -F FILE`) or need: the stack opens none.
     #[serde(default)]
     pub files: BTreeMap<String, String>,
     /// What `nstat` has shown before: names and values; none for the first time.

@@ -153,4 +153,51 @@ mod tests {
         let reply = asked(r#"{"version":1,"tool":"ss","arguments":["-tan"],"json":true}"#);
         assert_eq!((reply.status, reply.stdout.as_str()), (0, "[]\n"));
     }
+
+    /// Every tool has JSON, and flags that text does not know are errors of JSON too.
+    #[test]
+    fn every_tool_has_json() {
+        let ask = |tool: &str, arguments: &[&str]| {
+            let request =
+                serde_json::json!({"version": 1, "tool": tool, "arguments": arguments, "json": true});
+            asked(&request.to_string())
+        };
+        for (tool, arguments, stdout) in [
+            ("netstat", &["-nat"][..], "[]\n"),
+            ("nstat", &["-az", "TcpActiveOpens"], "{\"kernel\":{\"TcpActiveOpens\":0}}\n"),
+            ("sysctl", &["-w", "net.ipv4.tcp_sack=0"], "{\"net.ipv4.tcp_sack\":\"0\"}\n"),
+            ("sysctl", &["-n", "net.ipv4.tcp_sack"], "[\"1\"]\n"),
+            ("ip", &["tcp_metrics", "show"], "[]\n"),
+            ("ip", &["tcp_metrics", "flush"], ""),
+            (
+                "netsh",
+                &["interface", "tcp", "set", "global", "congestionprovider=none"],
+                "{\"autotuninglevel\":\"normal\",\"congestionprovider\":\"none\"}\n",
+            ),
+        ] {
+            let reply = ask(tool, arguments);
+            assert_eq!(
+                (reply.status, reply.stdout.as_str()),
+                (0, stdout),
+                "{tool} {arguments:?} {}",
+                reply.stderr
+            );
+        }
+        let sums = ask("ss", &["-s"]).stdout;
+        assert!(sums.contains("\"timewait\":0"), "{sums}");
+        for (tool, arguments) in [
+            ("ss", &["-Q"][..]),
+            ("ss", &["state", "bogus"]),
+            ("netstat", &["-Q"]),
+            ("nstat", &["-Q"]),
+            ("sysctl", &["-z"]),
+            ("sysctl", &["net.ipv4.nosuch"]),
+            ("ip", &["tcp_metrics", "show", "nowhere"]),
+            ("ip", &["route"]),
+            ("netsh", &["interface", "tcp", "set", "global", "rss=enabled"]),
+        ] {
+            let reply = ask(tool, arguments);
+            assert!(reply.status != 0 && !reply.stderr.is_empty(), "{tool} {arguments:?} {reply:?}");
+        }
+    }
 }

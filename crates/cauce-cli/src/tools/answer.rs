@@ -6,7 +6,6 @@ use cauce::Instant;
 use cauce::sysctl::Sysctls;
 use cauce_core::stack::Stack;
 use cauce_posix::tools::{self, Output, nstat};
-use std::io;
 
 /// True for a tool that [`answer`] has.
 pub fn known(tool: &str) -> bool {
@@ -17,21 +16,23 @@ pub fn known(tool: &str) -> bool {
 pub fn answer(stack: &mut Stack, now: Instant, request: &Request) -> Reply {
     let arguments: Vec<&str> = request.arguments.iter().map(String::as_str).collect();
     let output = match request.tool.as_str() {
-        "ss" | "netstat" if request.json => json::sockets(stack, now),
-        "ss" => tools::ss::run(stack, now, &arguments),
+        "ss" if request.json => json::ss(stack, now, &arguments, &request.files),
+        "ss" => tools::ss::run(stack, now, &arguments, &request.files),
+        "netstat" if request.json => json::netstat(stack, now, &arguments),
         "netstat" => tools::netstat::run(stack, now, &arguments),
         "nstat" => return nstat(stack, request, arguments),
         "sysctl" => return sysctl(stack.sysctl_mut(), request),
-        "netsh" if request.json => Output::unsupported("--json of netsh"),
+        "netsh" if request.json => json::netsh(stack.sysctl_mut(), &arguments),
         "netsh" => tools::netsh::run(stack.sysctl_mut(), &arguments),
-        "ip" if request.json => Output::unsupported("--json of ip"),
+        "ip" if request.json => json::ip(stack, now, &arguments),
         "ip" => tools::ip::run(stack, now, &arguments),
         other => Output::unsupported(other),
     };
     reply(output)
 }
 
-fn reply(output: Output) -> Reply {
+/// What a tool printed, as an answer.
+pub fn reply(output: Output) -> Reply {
     let Output { status, stdout, stderr, .. } = output;
     Reply { version: VERSION, status, stdout, stderr, history: None }
 }
@@ -48,12 +49,9 @@ fn nstat(stack: &Stack, request: &Request, mut arguments: Vec<&str>) -> Reply {
 /// `sysctl` over a table of settings.
 pub fn sysctl(settings: &mut Sysctls, request: &Request) -> Reply {
     let arguments: Vec<&str> = request.arguments.iter().map(String::as_str).collect();
-    if request.json {
-        return reply(json::settings(settings, &arguments));
-    }
-    let read = |path: &str| match request.files.get(path) {
-        Some(text) => Ok(text.clone()),
-        None => Err(io::Error::from(io::ErrorKind::NotFound)),
+    let done = match tools::sysctl::Command::parse(&arguments) {
+        Ok(command) => command.run(settings, &request.files),
+        Err(output) => return reply(*output),
     };
-    reply(tools::sysctl::run(settings, &arguments, &read))
+    reply(if request.json { json::settings(done) } else { done.text() })
 }

@@ -4,6 +4,7 @@
 //! made, and what `nstat` has shown is remembered.
 
 mod answer;
+mod files;
 mod history;
 mod json;
 
@@ -12,6 +13,7 @@ pub use answer::{answer, known};
 use crate::control::{self, Request};
 use anyhow::Context;
 use cauce::sysctl::{Profile, Sysctls};
+use cauce_posix::tools::sysctl::Command;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -47,64 +49,70 @@ pub struct SysctlArgs {
     common: Args,
 }
 
+impl Args {
+    /// Takes out of the tool's arguments what is ours: clap leaves everything to the tool from its first word on.
+    fn settled(&self) -> anyhow::Result<Args> {
+        let mut args = Args { control: self.control.clone(), json: self.json, arguments: Vec::new() };
+        let mut rest = self.arguments.iter();
+        while let Some(argument) = rest.next() {
+            match argument.as_str() {
+                "--" => {
+                    args.arguments.push(argument.clone());
+                    args.arguments.extend(rest.cloned());
+                    break;
+                }
+                "--json" => args.json = true,
+                "--control" => {
+                    let path = rest.next().context("--control needs the path of a socket")?;
+                    args.control = Some(path.into());
+                }
+                word => match word.strip_prefix("--control=") {
+                    Some(path) => args.control = Some(path.into()),
+                    None => args.arguments.push(argument.clone()),
+                },
+            }
+        }
+        Ok(args)
+    }
+}
+
 /// Sends a tool's arguments to the stack and prints what comes back.
 pub fn run(tool: &str, args: &Args) -> anyhow::Result<ExitCode> {
+    let args = args.settled()?;
     let socket = control::socket_of(args.control.as_deref())?;
-    ask(&socket, tool, args, BTreeMap::new())
+    let files = if tool == "ss" { files::of_ss(&args.arguments)? } else { BTreeMap::new() };
+    ask(&socket, tool, &args, files)
 }
 
 /// `tcp-metrics show|flush|delete ADDRESS`, as `ip tcp_metrics` has them.
 pub fn metrics(args: &Args) -> anyhow::Result<ExitCode> {
-    let mut arguments = vec!["tcp_metrics".to_owned()];
-    arguments.extend(args.arguments.iter().cloned());
-    let socket = control::socket_of(args.control.as_deref())?;
-    ask(&socket, "ip", &Args { control: None, json: args.json, arguments }, BTreeMap::new())
+    let Args { control, json, arguments } = args.settled()?;
+    let arguments = std::iter::once("tcp_metrics".to_owned()).chain(arguments).collect();
+    let socket = control::socket_of(control.as_deref())?;
+    ask(&socket, "ip", &Args { control, json, arguments }, BTreeMap::new())
 }
 
 /// `sysctl`, of a running stack or of a profile.
 pub fn sysctl(args: &SysctlArgs) -> anyhow::Result<ExitCode> {
-    let files = files(&args.common.arguments)?;
+    let common = args.common.settled()?;
+    let words: Vec<&str> = common.arguments.iter().map(String::as_str).collect();
+    let command = match Command::parse(&words) {
+        Ok(command) => command,
+        Err(output) => return print(answer::reply(*output)),
+    };
+    let files = files::of_sysctl(&command)?;
+    let alone = |profile| {
+        let request = request("sysctl", &common, files.clone(), None);
+        print(answer::sysctl(&mut Sysctls::with_profile(profile), &request))
+    };
     if let Some(profile) = args.profile {
-        let mut settings = Sysctls::with_profile(profile);
-        let request = request("sysctl", &args.common, files, None);
-        return print(answer::sysctl(&mut settings, &request));
+        return alone(profile);
     }
-    let all = args.common.arguments.iter().any(|argument| argument == "-a");
-    match control::socket_of(args.common.control.as_deref()) {
-        Ok(socket) => ask(&socket, "sysctl", &args.common, files),
-        Err(_) if all && args.common.control.is_none() => {
-            let request = request("sysctl", &args.common, files, None);
-            print(answer::sysctl(&mut Sysctls::default(), &request))
-        }
+    match control::socket_of(common.control.as_deref()) {
+        Ok(socket) => ask(&socket, "sysctl", &common, files),
+        Err(_) if command.lists_all() && common.control.is_none() => alone(Profile::default()),
         Err(error) => Err(error),
     }
-}
-
-/// The files that `-p` names, which the stack does not open itself.
-fn files(arguments: &[String]) -> anyhow::Result<BTreeMap<String, String>> {
-    const USUAL: &str = "/etc/sysctl.conf";
-    let loads = |argument: &&String| *argument == "-p" || argument.starts_with("--load");
-    if !arguments.iter().any(|argument| loads(&argument)) {
-        return Ok(BTreeMap::new());
-    }
-    let named = arguments.iter().filter_map(|argument| match argument.strip_prefix("--load=") {
-        Some(path) => Some(path),
-        None => (!argument.starts_with('-')).then_some(argument.as_str()),
-    });
-    let mut paths: Vec<&str> = named.collect();
-    if paths.is_empty() {
-        paths.push(USUAL);
-    }
-    paths
-        .into_iter()
-        .map(|path| {
-            let text = match path {
-                "-" => std::io::read_to_string(std::io::stdin()),
-                path => std::fs::read_to_string(path),
-            };
-            Ok((path.to_owned(), text.with_context(|| format!("cannot read {path}"))?))
-        })
-        .collect()
 }
 
 fn request(

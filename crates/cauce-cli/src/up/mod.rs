@@ -54,15 +54,15 @@ pub struct Args {
     /// [default: INTERFACE.sock in a directory of this user's]
     #[arg(long, value_name = "PATH")]
     control: Option<Place>,
-    /// Send back what arrives on this port (RFC 862).
+    /// Send back what arrives on this port (RFC 862). May repeat.
     #[arg(long, value_name = "PORT", help_heading = "Services", value_parser = clap::value_parser!(u16).range(1..))]
-    echo: Option<u16>,
-    /// Throw away what arrives on this port (RFC 863).
+    echo: Vec<u16>,
+    /// Throw away what arrives on this port (RFC 863). May repeat.
     #[arg(long, value_name = "PORT", help_heading = "Services", value_parser = clap::value_parser!(u16).range(1..))]
-    discard: Option<u16>,
-    /// Send lines of characters without end on this port (RFC 864).
+    discard: Vec<u16>,
+    /// Send lines of characters without end on this port (RFC 864). May repeat.
     #[arg(long, value_name = "PORT", help_heading = "Services", value_parser = clap::value_parser!(u16).range(1..))]
-    chargen: Option<u16>,
+    chargen: Vec<u16>,
 }
 
 /// Runs until a signal comes.
@@ -150,15 +150,15 @@ impl Services<'_> {
             let listener = self.listen("HTTP", args.http_port).await?;
             self.tasks.spawn(http::serve(listener, directory.clone()));
         }
-        if let Some(port) = args.echo {
+        for &port in &args.echo {
             let listener = self.listen("echo", port).await?;
             self.tasks.spawn(services::accept(listener, services::echo));
         }
-        if let Some(port) = args.discard {
+        for &port in &args.discard {
             let listener = self.listen("discard", port).await?;
             self.tasks.spawn(services::accept(listener, services::discard));
         }
-        if let Some(port) = args.chargen {
+        for &port in &args.chargen {
             let listener = self.listen("chargen", port).await?;
             self.tasks.spawn(services::accept(listener, services::chargen));
         }

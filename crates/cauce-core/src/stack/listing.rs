@@ -10,6 +10,7 @@ use super::{Entry, Stack};
 use crate::connection::state::State;
 use crate::connection::timers::TimerKind;
 use crate::connection::{Connection, flag};
+use crate::frame::DeviceId;
 use crate::listen::listener::Listener;
 use crate::recovery::RecoveryTimer;
 use crate::socket::options::flag as option;
@@ -52,6 +53,10 @@ pub struct Listed {
     pub owned: bool,
     /// The user sees the peer's IPv4 connections too, unless this is set.
     pub v6_only: bool,
+    /// SO_BINDTODEVICE; [`Stack::device_name`] tells its name.
+    pub device: Option<DeviceId>,
+    /// SO_MARK.
+    pub mark: u32,
     /// Acknowledgements may wait for the user's answer ("pingpong").
     pub interactive: bool,
     /// Directions that are shut down: 1 receiving, 2 sending.
@@ -71,6 +76,12 @@ pub struct Details {
     pub memory: MemoryUse,
     /// The application, not the network, limits the rate.
     pub app_limited: bool,
+    /// IP_TOS.
+    pub tos: u8,
+    /// IPV6_TCLASS.
+    pub traffic_class: u8,
+    /// SO_PRIORITY.
+    pub priority: u32,
 }
 
 /// Memory of one socket, in bytes.
@@ -80,7 +91,8 @@ pub struct MemoryUse {
     pub receive: u32,
     /// SO_RCVBUF.
     pub receive_limit: u32,
-    /// Held by data to send.
+    /// Held by data to send and what was sent and not yet acknowledged, with what each packet of it costs beside its
+    /// bytes.
     pub send: u32,
     /// SO_SNDBUF.
     pub send_limit: u32,
@@ -137,6 +149,16 @@ impl Stack {
         listeners.chain(connections).chain(self.listed_half_open()).chain(self.listed_time_waits())
     }
 
+    /// The name of a device.
+    pub fn device_name(&self, device: DeviceId) -> &str {
+        self.interfaces.name(device)
+    }
+
+    /// The device of that name.
+    pub fn device_named(&self, name: &str) -> Option<DeviceId> {
+        self.interfaces.by_name(name)
+    }
+
     /// How many sockets there are of each kind.
     pub fn socket_counts(&self) -> SocketCounts {
         let mut counts = SocketCounts {
@@ -172,6 +194,9 @@ impl Stack {
                 ..MemoryUse::default()
             },
             app_limited: false,
+            tos: listener.options.traffic_class(true),
+            traffic_class: listener.options.traffic_class(false),
+            priority: listener.options.class().priority,
         };
         Listed {
             id: Some(id),
@@ -187,6 +212,8 @@ impl Stack {
             probes: 0,
             owned: true,
             v6_only: listener.options.has(option::V6ONLY),
+            device: listener.options.device(),
+            mark: listener.options.class().mark,
             interactive: false,
             shutdown: 0,
             details: Some(Box::new(details)),
@@ -258,6 +285,8 @@ fn record_of(
         probes: 0,
         owned: false,
         v6_only: false,
+        device: None,
+        mark: 0,
         interactive: false,
         shutdown: 0,
         details: None,
@@ -275,10 +304,13 @@ fn listed_connection(id: SocketId, conn: &Connection, now: Instant) -> Listed {
         memory: MemoryUse {
             receive: conn.recv.memory(),
             receive_limit: conn.recv.rcvbuf(),
-            send: conn.charged,
+            send: conn.send_memory().min(u64::from(u32::MAX)) as u32,
             send_limit: conn.options.send_buffer,
         },
         app_limited: conn.cong.rate.is_app_limited(),
+        tos: conn.options.traffic_class(true),
+        traffic_class: conn.options.traffic_class(false),
+        priority: conn.options.class().priority,
     };
     Listed {
         id: Some(id),
@@ -294,6 +326,8 @@ fn listed_connection(id: SocketId, conn: &Connection, now: Instant) -> Listed {
         probes: conn.keepalive_probes.max(conn.window_probes),
         owned: !conn.has(flag::ORPHAN) && !waits_for_accept,
         v6_only: conn.options.has(option::V6ONLY),
+        device: conn.options.device(),
+        mark: conn.options.class().mark,
         interactive: !conn.recv.quick_ack(),
         shutdown: u8::from(conn.has(flag::RCV_SHUTDOWN)) | u8::from(conn.has(flag::SND_SHUTDOWN)) << 1,
         details: Some(Box::new(details)),

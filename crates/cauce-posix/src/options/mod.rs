@@ -5,12 +5,14 @@
 
 mod get;
 mod info;
+mod info_fields;
 mod kept;
 mod names;
 pub(crate) mod numbers;
 mod set;
 pub(crate) mod stamps;
 
+pub use info_fields::tcp_info_fields;
 pub use kept::is_only_kept;
 pub use names::{option_name, option_names, option_number};
 

@@ -1,16 +1,19 @@
 //! Linux's tools over a stack: each takes its own arguments and returns what it would print.
 //!
 //! [`ss`], [`netstat`] and [`nstat`] only read; [`sysctl`] and [`ip`] also change, and [`netsh`] is Windows'. They print what the tools of
-//! procps, iproute2 and net-tools print, as far as the stack has it; names of hosts and services are never looked
+//! procps, iproute2 and net-tools print, as far as the stack has it; names of hosts are never looked
 //! up. What a tool of Linux can do and this stack cannot is told as a [`Problem`], beside the exit status that a
 //! shell sees.
 
+mod files;
 pub mod ip;
 pub mod netsh;
 pub mod netstat;
 pub mod nstat;
 pub mod ss;
 pub mod sysctl;
+
+pub use files::Files;
 
 /// What a tool printed and how it ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,6 +57,21 @@ impl Output {
             ..Output::failed(1, format!("unsupported: {what}"))
         }
     }
+}
+
+/// What a listing shows of each socket beside its state, queues and addresses.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Columns {
+    /// The timer that runs.
+    pub timers: bool,
+    /// Who has it.
+    pub extended: bool,
+    /// What its queues hold.
+    pub memory: bool,
+    /// What TCP_INFO tells.
+    pub info: bool,
+    /// IP_TOS, IPV6_TCLASS and SO_PRIORITY.
+    pub tos: bool,
 }
 
 /// True when `text` matches `pattern` with `*`, `?` and `[…]`, whatever the case of letters.

@@ -30,16 +30,20 @@ fn parameters() -> impl Iterator<Item = &'static SysctlEntry> {
     windows::table().iter().filter(|entry| entry.kind == Kind::Word)
 }
 
+/// The global parameters under Windows' names, and their values.
+pub fn values(sysctls: &Sysctls) -> impl Iterator<Item = (&'static str, String)> + '_ {
+    parameters().map(|entry| (entry.name, sysctls.get(entry.name).unwrap_or_default()))
+}
+
 fn show(sysctls: &Sysctls) -> Output {
-    let title = |entry: &SysctlEntry| match entry.name {
+    let title = |name| match name {
         "autotuninglevel" => "Receive Window Auto-Tuning Level",
         "congestionprovider" => "Add-On Congestion Control Provider",
         name => name,
     };
     let mut text = format!("TCP Global Parameters\n{}\n", "-".repeat(46));
-    for entry in parameters() {
-        let value = sysctls.get(entry.name).unwrap_or_default();
-        text.push_str(&format!("{:<36}: {value}\n", title(entry)));
+    for (name, value) in values(sysctls) {
+        text.push_str(&format!("{:<36}: {value}\n", title(name)));
     }
     Output::text(text)
 }

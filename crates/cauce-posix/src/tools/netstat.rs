@@ -12,23 +12,24 @@ use cauce_core::stack::Stack;
 use cauce_core::stack::listing::Listed;
 use cauce_core::time::Instant;
 
-use super::Output;
+use super::{Columns, Output};
 use crate::proc::{inode, timer_number};
 
 const USAGE: &str = "usage: netstat [-tanloep46]";
 
+/// A command line that makes sense.
 #[derive(Clone, Copy, Debug, Default)]
-struct Options {
+pub struct Command {
     all: bool,
     listening: bool,
-    timers: bool,
-    extended: bool,
     programs: bool,
     tcp: bool,
     /// Sockets that are not TCP, of which there are none.
     others: bool,
     v4: bool,
     v6: bool,
+    /// What each socket shows.
+    pub columns: Columns,
 }
 
 /// `netstat [-t] [-a|-l] [-n] [-o] [-e] [-p] [-W] [-4|-6]` as it is at `now`.
@@ -41,84 +42,98 @@ struct Options {
 /// assert!(output.stdout.starts_with("Active Internet connections (servers and established)\nProto Recv-Q"));
 /// ```
 pub fn run(stack: &Stack, now: Instant, arguments: &[&str]) -> Output {
-    let options = match parse(arguments) {
-        Ok(options) => options,
-        Err(output) => return *output,
-    };
-    let families = !options.v4 && !options.v6;
-    let mut rows: Vec<Listed> = stack
-        .listing(now)
-        .filter(|listed| {
-            let listens = listed.state == State::Listen;
-            (families || if listed.family == Family::V4 { options.v4 } else { options.v6 })
-                && (options.all || listens == options.listening)
-                && (options.tcp || !options.others)
-        })
-        .collect();
-    // The file of IPv4 is read before that of IPv6.
-    rows.sort_by_key(|listed| listed.family == Family::V6);
-    let which = match options {
-        Options { all: true, .. } => "servers and established",
-        Options { listening: true, .. } => "only servers",
+    match Command::parse(arguments) {
+        Ok(command) => Output::text(table(&command.select(stack, now), now, command)),
+        Err(output) => *output,
+    }
+}
+
+fn table(rows: &[Listed], now: Instant, command: Command) -> String {
+    let which = match command {
+        Command { all: true, .. } => "servers and established",
+        Command { listening: true, .. } => "only servers",
         _ => "w/o servers",
     };
     let mut text = format!("Active Internet connections ({which})\n");
     text.push_str("Proto Recv-Q Send-Q Local Address           Foreign Address         State      ");
     for (on, title) in [
-        (options.extended, " User       Inode     "),
-        (options.programs, " PID/Program name    "),
-        (options.timers, " Timer"),
+        (command.columns.extended, " User       Inode     "),
+        (command.programs, " PID/Program name    "),
+        (command.columns.timers, " Timer"),
     ] {
         if on {
             text.push_str(title);
         }
     }
     text.push('\n');
-    for listed in &rows {
-        text.push_str(&line(listed, now, options));
+    for listed in rows {
+        text.push_str(&line(listed, now, command));
     }
-    Output::text(text)
+    text
 }
 
-fn parse(arguments: &[&str]) -> Result<Options, Box<Output>> {
-    let mut options = Options::default();
-    for argument in arguments {
-        let letters = match *argument {
-            "--all" => "a",
-            "--extend" => "e",
-            "--inet" => "4",
-            "--inet6" => "6",
-            "--listening" => "l",
-            "--numeric" | "--numeric-hosts" | "--numeric-ports" => "n",
-            "--programs" | "--program" => "p",
-            "--tcp" => "t",
-            "--timers" => "o",
-            "--wide" => "W",
-            word => match word.strip_prefix('-') {
-                Some(letters) if !letters.is_empty() => letters,
-                _ => return Err(Box::new(Output::failed(4, USAGE))),
-            },
-        };
-        for letter in letters.chars() {
-            match letter {
-                'a' => options.all = true,
-                'l' => options.listening = true,
-                'o' => options.timers = true,
-                'e' => options.extended = true,
-                'p' => options.programs = true,
-                't' => options.tcp = true,
-                'u' | 'w' | 'x' => options.others = true,
-                '4' => options.v4 = true,
-                '6' => options.v6 = true,
-                'n' | 'W' => {}
-                _ => return Err(Box::new(Output::unsupported(format!("netstat {argument}")))),
+impl Command {
+    /// Reads the words behind `netstat`.
+    ///
+    /// # Errors
+    /// What the tool prints instead.
+    pub fn parse(arguments: &[&str]) -> Result<Command, Box<Output>> {
+        let mut command = Command::default();
+        for argument in arguments {
+            let letters = match *argument {
+                "--all" => "a",
+                "--extend" => "e",
+                "--inet" => "4",
+                "--inet6" => "6",
+                "--listening" => "l",
+                "--numeric" | "--numeric-hosts" | "--numeric-ports" => "n",
+                "--programs" | "--program" => "p",
+                "--tcp" => "t",
+                "--timers" => "o",
+                "--wide" => "W",
+                word => match word.strip_prefix('-') {
+                    Some(letters) if !letters.is_empty() => letters,
+                    _ => return Err(Box::new(Output::failed(4, USAGE))),
+                },
+            };
+            for letter in letters.chars() {
+                match letter {
+                    'a' => command.all = true,
+                    'l' => command.listening = true,
+                    'o' => command.columns.timers = true,
+                    'e' => command.columns.extended = true,
+                    'p' => command.programs = true,
+                    't' => command.tcp = true,
+                    'u' | 'w' | 'x' => command.others = true,
+                    '4' => command.v4 = true,
+                    '6' => command.v6 = true,
+                    'n' | 'W' => {}
+                    _ => return Err(Box::new(Output::unsupported(format!("netstat {argument}")))),
+                }
             }
         }
+        Ok(command)
     }
-    Ok(options)
+
+    /// The sockets that it chooses, as they are at `now`.
+    pub fn select(&self, stack: &Stack, now: Instant) -> Vec<Listed> {
+        let families = !self.v4 && !self.v6;
+        let mut rows: Vec<Listed> = stack
+            .listing(now)
+            .filter(|listed| {
+                let listens = listed.state == State::Listen;
+                (families || if listed.family == Family::V4 { self.v4 } else { self.v6 })
+                    && (self.all || listens == self.listening)
+                    && (self.tcp || !self.others)
+            })
+            .collect();
+        // The file of IPv4 is read before that of IPv6.
+        rows.sort_by_key(|listed| listed.family == Family::V6);
+        rows
+    }
 }
 
-fn line(listed: &Listed, now: Instant, options: Options) -> String {
+fn line(listed: &Listed, now: Instant, command: Command) -> String {
     let kind = if listed.family == Family::V4 { "tcp" } else { "tcp6" };
     let waiting = if listed.state == State::Listen { 0 } else { listed.send_queue };
     let mut text = format!(
@@ -129,13 +144,13 @@ fn line(listed: &Listed, now: Instant, options: Options) -> String {
         listed.state.name(),
     );
     // Writing to a String cannot fail.
-    if options.extended {
+    if command.columns.extended {
         let _ = write!(text, " {:<10} {:<10}", 0, inode(listed));
     }
-    if options.programs {
+    if command.programs {
         let _ = write!(text, " {:<19}", "-");
     }
-    if options.timers {
+    if command.columns.timers {
         let _ = write!(text, " {}", timer(listed, now));
     }
     text.push('\n');

@@ -13,14 +13,10 @@ use crate::tools::Output;
 
 /// `show [[address] PREFIX]`, `flush [all | PREFIX]`, `delete ADDRESS`.
 pub(super) fn run(stack: &mut Stack, family: Family, now: Instant, words: &[&str]) -> Output {
-    let (command, rest) = words.split_first().map_or(("show", words), |(command, rest)| (*command, rest));
-    let rest = rest.strip_prefix(&["address"]).unwrap_or(rest);
-    if is_short(command, "show", 1) || is_short(command, "list", 1) {
-        return match selected(stack, family, rest) {
-            Ok(known) => show(&known, now),
-            Err(output) => *output,
-        };
+    if let Some(shown) = shown(stack, family, words) {
+        return shown.map_or_else(|output| *output, |known| show(&known, now));
     }
+    let (command, rest) = split(words);
     if is_short(command, "flush", 1) {
         return match selected(stack, family, rest) {
             Ok(known) => {
@@ -40,6 +36,23 @@ pub(super) fn run(stack: &mut Stack, family: Family, now: Instant, words: &[&str
         },
         _ => unknown_command(command, "tcp_metrics"),
     }
+}
+
+/// The destinations that are to be shown; `None` when something else is to be done.
+pub(super) fn shown(
+    stack: &Stack,
+    family: Family,
+    words: &[&str],
+) -> Option<Result<Vec<Known>, Box<Output>>> {
+    let (command, rest) = split(words);
+    let shows = is_short(command, "show", 1) || is_short(command, "list", 1);
+    shows.then(|| selected(stack, family, rest))
+}
+
+/// The command and what it is about.
+fn split<'w, 't>(words: &'w [&'t str]) -> (&'t str, &'w [&'t str]) {
+    let (command, rest) = words.split_first().map_or(("show", words), |(command, rest)| (*command, rest));
+    (command, rest.strip_prefix(&["address"]).unwrap_or(rest))
 }
 
 /// The destinations that a selector names.

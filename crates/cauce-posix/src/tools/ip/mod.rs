@@ -12,6 +12,7 @@ use std::net::IpAddr;
 
 use cauce_core::frame::DeviceId;
 use cauce_core::stack::Stack;
+use cauce_core::stack::metrics_cache::Known;
 use cauce_core::time::Instant;
 
 use super::Output;
@@ -90,6 +91,15 @@ pub fn run(stack: &mut Stack, now: Instant, arguments: &[&str]) -> Output {
     } else {
         Output::failed(1, format!("Object \"{object}\" is unknown, try \"ip help\"."))
     }
+}
+
+/// What `ip tcp_metrics show …` is about, of which `words` are what follows `tcp_metrics`; `None` when they ask for
+/// something else than to show it.
+///
+/// # Errors
+/// What the tool prints when the words make no sense.
+pub fn known_destinations(stack: &Stack, words: &[&str]) -> Option<Result<Vec<Known>, Box<Output>>> {
+    metrics::shown(stack, Family::Any, words)
 }
 
 /// Objects of the real one that a stack does not have.

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use cauce_core::connection::state::State;
+use cauce_core::socket::Family;
 use cauce_core::stack::listing::{Details, Listed, MemoryUse, ShownTimer};
 use cauce_core::time::Instant;
 
@@ -47,7 +48,10 @@ fn span(millis: u64) -> String {
 /// Who has it, and which directions are open.
 pub(super) fn extended(listed: &Listed) -> String {
     let mut text = format!("ino:{} sk:{:x}", inode(listed), listed.cookie);
-    if listed.state == State::Listen && listed.family == cauce_core::socket::Family::V6 {
+    if listed.mark != 0 {
+        let _ = write!(text, " fwmark:{:#x}", listed.mark);
+    }
+    if listed.state == State::Listen && listed.family == Family::V6 {
         let _ = write!(text, " v6only:{}", u8::from(listed.v6_only));
     }
     if listed.details.is_some() {
@@ -58,10 +62,25 @@ pub(super) fn extended(listed: &Listed) -> String {
     text
 }
 
-/// ` skmem:(…)`. What the kernel keeps beyond a socket's own queues does not exist here and is 0.
+/// What leaves with each packet. C's `%#x` writes a bare 0.
+pub(super) fn tos(family: Family, details: &Details) -> String {
+    let hex = |value: u32| if value == 0 { "0".to_owned() } else { format!("{value:#x}") };
+    let class = match family {
+        Family::V4 => String::new(),
+        Family::V6 => format!(" tclass:{}", hex(details.traffic_class.into())),
+    };
+    format!("tos:{}{class} class_id:{}", hex(details.tos.into()), hex(details.priority))
+}
+
+/// Linux takes memory for queues from the common account in pages.
+const PAGE: u32 = 4096;
+
+/// ` skmem:(…)`. What is below the socket, in options and in the backlog does not exist here and is 0.
 pub(super) fn memory(memory: &MemoryUse) -> String {
     let MemoryUse { receive, receive_limit, send, send_limit } = memory;
-    format!(" skmem:(r{receive},rb{receive_limit},t0,tb{send_limit},f0,w{send},o0,bl0,d0)")
+    let used = receive.saturating_add(*send);
+    let ahead = used.checked_next_multiple_of(PAGE).map_or(0, |pages| pages - used);
+    format!(" skmem:(r{receive},rb{receive_limit},t0,tb{send_limit},f{ahead},w{send},o0,bl0,d0)")
 }
 
 /// TCP_INFO in the words of `ss`, what is 0 left out; what the SYNs agreed on only where `-o` asks for it.

@@ -14,16 +14,14 @@ pub(super) fn run(core: &mut Core, words: &[&str], directory: &Path) -> Output {
     let [name, arguments @ ..] = words else { return Output::default() };
     let device =
         core.stack.interfaces().get(core.device).map(|config| config.name.clone()).unwrap_or_default();
+    let read = |path: &str| std::fs::read_to_string(directory.join(path));
     match *name {
         "ethtool" => core.commands.offloads.ethtool(&device, arguments),
         "ip" => ip::run(&mut core.stack, core.now, arguments),
         "netstat" => netstat::run(&core.stack, core.now, arguments),
         "nstat" => nstat::run(&core.stack, &mut core.commands.history, arguments),
-        "ss" => ss::run(&core.stack, core.now, arguments),
-        "sysctl" => {
-            let read = |path: &str| std::fs::read_to_string(directory.join(path));
-            sysctl::run(core.stack.sysctl_mut(), arguments, &read)
-        }
+        "ss" => ss::run(&core.stack, core.now, arguments, &read),
+        "sysctl" => sysctl::run(core.stack.sysctl_mut(), arguments, &read),
         "tc" => core.commands.qdisc.tc(&device, arguments),
         other => Output::unsupported(format!("the command `{other}`")),
     }
