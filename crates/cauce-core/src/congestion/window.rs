@@ -12,6 +12,7 @@ mod validation;
 mod tests;
 use super::abc::{Acked, ByteCount};
 use super::algorithm::Algorithm;
+use super::hystart::FullPipe;
 use super::prr::Prr;
 use super::rate_sample::{RateEstimator, RateSample};
 use super::view::SenderView;
@@ -53,9 +54,15 @@ pub struct Window {
     pacing_enforced: bool,
     /// A reduction began that the peer has not been told of (CWR, RFC 3168 6.1.2).
     cwr_owed: bool,
+    /// HyStart has just ended slow start; nobody has counted it yet.
+    full_pipe: Option<FullPipe>,
 }
 
 impl Window {
+    pub(super) fn pipe_is_full(&mut self, sign: FullPipe) {
+        self.full_pipe = Some(sign);
+    }
+
     pub(super) fn new(initial_cwnd: u32, now: Instant) -> Self {
         Window {
             usage_end: 0,
@@ -70,6 +77,7 @@ impl Window {
             cwnd_used: 0,
             cwnd_stamp: millis(now),
             max_packets_out: 0,
+            full_pipe: None,
             bytes: ByteCount::default(),
             prr: Prr::default(),
             is_cwnd_limited: false,
@@ -275,6 +283,11 @@ impl Congestion {
     /// Tells the algorithm that recovery enters the phase `to`.
     pub fn set_phase(&mut self, to: Phase, view: &SenderView) {
         self.algorithm.set_state(&mut self.window, view, to);
+    }
+
+    /// What told HyStart on the last ACK that slow start should end, for the counters.
+    pub fn take_full_pipe(&mut self) -> Option<FullPipe> {
+        self.window.full_pipe.take()
     }
 
     /// Sets the window after an ACK, once recovery has judged it and `view` shows the result

@@ -32,6 +32,7 @@ use crate::congestion;
 use crate::congestion::view::SenderView;
 use crate::congestion::window::Congestion;
 use crate::context::Context;
+use crate::counters::Counter;
 use crate::receive::{PathTimes, Receiver};
 use crate::recovery::{Env, Recovery, SenderState, Settings};
 use crate::send::write_queue::WriteQueue;
@@ -276,10 +277,10 @@ impl Connection {
         let counts = self.state.can_send();
         if counts && !self.has(flag::COUNTED) {
             self.set(flag::COUNTED);
-            cx.counters.add(crate::counters::Counter::CurrEstab, 1);
+            cx.counters.add(Counter::CurrEstab, 1);
         } else if !counts && self.has(flag::COUNTED) {
             self.clear(flag::COUNTED);
-            cx.counters.sub(crate::counters::Counter::CurrEstab, 1);
+            cx.counters.sub(Counter::CurrEstab, 1);
         }
     }
 
@@ -417,6 +418,10 @@ impl Connection {
             self.error = error;
         }
         self.end_unconfirmed(false);
+        if self.has(flag::COUNTED) {
+            // Whoever ends it, the peer or this side (Linux).
+            cx.count(Counter::EstabResets);
+        }
         self.transition(Event::Reset, cx);
         self.state = State::Closed;
         self.count_established(cx);

@@ -106,7 +106,6 @@ impl Connection {
         spec.ack = Seq::at(self.recv.nxt());
         spec.options.fast_open = cookie;
         spec.options.acc_ecn = ecn::syn_ack_option(&open.record, cx.sysctl);
-        self.stats.segs_out = self.stats.segs_out.wrapping_add(1);
         cx.count(Counter::OutSegs);
         cx.replies.push_back(build_segment(&spec));
     }
@@ -144,6 +143,7 @@ impl Connection {
             count => count,
         };
         let Some(open) = self.rare.as_mut().and_then(|rare| rare.unconfirmed.as_deref_mut()) else { return };
+        cx.count(Counter::TCPTimeouts);
         if open.record.timeouts >= retries {
             return self.give_up(cx);
         }

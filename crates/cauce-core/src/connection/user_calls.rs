@@ -100,6 +100,7 @@ impl Connection {
         self.may_write()?;
         let mut append = |write: &mut WriteQueue, _, len| write.append_bytes(data.split_to(len));
         let taken = self.fill_send_buffer(want, cx, &mut append);
+        cx.count_by(Counter::TCPZeroCopyTx, taken as u64);
         self.end_write(taken, taken == want, flags, false, cx)
     }
 

@@ -8,6 +8,7 @@ use crate::addr::FlowKey;
 use crate::batch::SendReason;
 use crate::connection::ecn;
 use crate::connection::timestamps::Timestamps as Clock;
+use crate::counters::Counter;
 use crate::frame::DeviceId;
 use crate::receive::InitialWindow;
 use crate::socket::SocketId;
@@ -203,6 +204,16 @@ pub struct SynQueue {
 }
 
 impl SynQueue {
+    /// The counter of a SYN to `listener` that finds the queue full, or a listener that always answers with cookies.
+    pub fn flood(&self, listener: SocketId, limits: AdmissionLimits) -> Option<Counter> {
+        let full = i64::from(self.count(listener)) > i64::from(limits.backlog);
+        match limits.syncookies {
+            0 => full.then_some(Counter::TCPReqQFullDrop),
+            1 => full.then_some(Counter::TCPReqQFullDoCookies),
+            _ => Some(Counter::TCPReqQFullDoCookies),
+        }
+    }
+
     /// Decides on a new SYN to `listener` from a peer that is `proven` (its metrics are remembered) or not.
     pub fn admit(&self, listener: SocketId, limits: AdmissionLimits, proven: bool) -> Admission {
         let half_open = i64::from(self.count(listener));

@@ -227,11 +227,14 @@ impl Recovery {
             tlp::note_probe(&self.base, fl, env.now, nxt, true);
             return;
         }
-        let repair = match self.base.phase {
-            Phase::Loss => Counter::TCPSlowStartRetrans,
-            _ => Counter::TCPFastRetrans,
-        };
-        env.counters.add(repair, segments.into());
+        if !core::mem::take(&mut fl.timed_out) {
+            // What the time-out itself sends again is in TCPTimeouts.
+            let repair = match self.base.phase {
+                Phase::Loss => Counter::TCPSlowStartRetrans,
+                _ => Counter::TCPFastRetrans,
+            };
+            env.counters.add(repair, segments.into());
+        }
         fl.retrans_stamp.get_or_insert(env.now);
         let segments = i32::try_from(segments).unwrap_or(i32::MAX);
         fl.undo_retrans = fl.undo_retrans.max(0).saturating_add(segments);

@@ -83,6 +83,7 @@ impl<C: WindowControl> Pass<'_, C> {
     fn restart_rto(&mut self, state: &SenderState) -> TimerAction {
         let rto = self.base.rto.as_duration();
         self.arm(RecoveryTimer::Rto, self.now + self.within_user_timeout(rto, state));
+        self.fl.timed_out = true;
         TimerAction::Retransmit
     }
 

@@ -4,9 +4,11 @@
 //! congestion control, to the write queue and to the window.
 
 use super::{Segment, Step};
+use crate::congestion::FullPipe;
 use crate::connection::state::State;
 use crate::connection::{Connection, env_of, flag, pending};
 use crate::context::Context;
+use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::recovery::{AckInput, AckSummary};
 use crate::send::retransmit_queue::Control;
@@ -76,8 +78,14 @@ impl Connection {
             cwnd_limited: self.cong.is_cwnd_limited(),
             path_probe: self.path_probe_start(),
         };
+        if segment.predicted && segment.ack > prior_una {
+            cx.count(Counter::TCPHPAcks);
+        } else if segment.ack >= prior_una && segment.sequence_len() == 0 {
+            cx.count(Counter::TCPPureAcks);
+        }
         let summary =
             self.recovery.on_ack(&input, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
+        cx.count_by(Counter::TCPDelivered, summary.delivered.into());
         self.count_congestion(&summary, cx);
         self.stats.last_ack_recv = cx.now;
         // MSG_MORE holds what was written only until something arrives (Linux).
@@ -106,6 +114,14 @@ impl Connection {
         let view = self.view(cx.now);
         let settings = self.congestion_settings(cx);
         self.cong.on_ack(&counts, &sample, &view, &settings);
+        if let Some(sign) = self.cong.take_full_pipe() {
+            let (detected, window) = match sign {
+                FullPipe::Train => (Counter::TCPHystartTrainDetect, Counter::TCPHystartTrainCwnd),
+                FullPipe::Delay => (Counter::TCPHystartDelayDetect, Counter::TCPHystartDelayCwnd),
+            };
+            cx.count(detected);
+            cx.count_by(window, self.cong.cwnd().into());
+        }
     }
 
     pub(super) fn scaled_window(&self, segment: &Segment) -> u32 {

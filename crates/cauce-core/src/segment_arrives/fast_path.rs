@@ -1,7 +1,8 @@
 //! Header prediction: the two segments that a busy connection sees all day, the next text in order and the
 //! pure acknowledgement, without the questions that cannot apply to them (RFC 9293 3.10.7.4 in short).
 //!
-//! Everything else takes the long way. The outcome is the same; only the path is shorter.
+//! Everything else takes the long way. The outcome is the same; only the path is shorter. `TCPHPHits`, `TCPHPAcks` and
+//! `TCPPureAcks` follow Linux's own prediction, which also wants an unchanged window.
 
 use super::Segment;
 use crate::connection::Connection;
@@ -16,11 +17,12 @@ impl Connection {
         self.update_recent_timestamp(&segment, cx);
         self.count_mark(&segment);
         if segment.len == 0 {
-            cx.count(Counter::TCPHPAcks);
             self.process_ack(&segment, cx);
             return;
         }
-        cx.count(Counter::TCPHPHits);
+        if segment.predicted && self.recv.has_memory_at_hand(segment.payload.truesize) {
+            cx.count(Counter::TCPHPHits);
+        }
         if segment.ack > self.snd.una
             || u32::from(segment.header.window) << self.negotiated.snd_scale != self.snd.wnd
         {
@@ -34,6 +36,22 @@ impl Connection {
         if self.take_text(segment, cx) == Ok(false) {
             self.decide_ack(cx);
         }
+    }
+
+    /// True where Linux's header prediction would hold: nothing has changed in the header but numbers, and the state of
+    /// the receiver is a plain one (its `pred_flags`).
+    pub(super) fn would_linux_predict(&self, segment: &Segment) -> bool {
+        let plain = segment.flags() - Flags::PSH - self.usual_ecn_bits();
+        let options = &segment.header.options;
+        self.state == State::Established
+            && plain == Flags::ACK
+            && u32::from(segment.header.window) == self.snd.wnd >> self.negotiated.snd_scale
+            && segment.seq == self.recv.nxt()
+            && segment.ack <= self.snd.nxt
+            && options.wire_len() == usize::from(self.negotiated.option_space())
+            && options.timestamps.is_some() == self.negotiated.timestamps
+            && self.recv.is_plain()
+            && self.peer_urgent().is_none()
     }
 
     /// True for the next text in order and for a pure acknowledgement, with nothing unusual about them.

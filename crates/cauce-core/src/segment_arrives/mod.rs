@@ -37,6 +37,8 @@ pub(crate) struct Segment {
     pub(crate) payload: Payload,
     /// The ECN field of its IP header.
     pub(crate) ecn: Ecn,
+    /// Linux's header prediction would have taken it; for the counters.
+    pub(crate) predicted: bool,
     /// How many wire segments this one stands for.
     pub(crate) segments: u16,
     /// Text of each of those but the last.
@@ -93,12 +95,13 @@ impl Connection {
         }
     }
 
-    fn steps(&mut self, segment: Segment, cx: &mut Context<'_>) -> Step {
+    fn steps(&mut self, mut segment: Segment, cx: &mut Context<'_>) -> Step {
         match self.state {
             State::Closed | State::Listen | State::TimeWait => return Err(DropReason::Closed),
             State::SynSent => return self.syn_sent(segment, cx),
             _ => {}
         }
+        segment.predicted = self.would_linux_predict(&segment);
         if self.is_predicted(&segment, cx) {
             self.fast_path(segment, cx);
             return Ok(());

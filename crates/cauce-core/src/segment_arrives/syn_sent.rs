@@ -76,6 +76,7 @@ impl Connection {
             device: self.path.device,
             ..SegmentSpec::new(self.key, seq, Flags::RST, SendReason::Reset)
         };
+        cx.count(Counter::OutSegs);
         cx.count(Counter::OutRsts);
         cx.replies.push_back(build_segment(&spec));
     }

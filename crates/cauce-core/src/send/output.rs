@@ -206,6 +206,8 @@ impl Connection {
         if self.probe_path(cx, out) == ProbeStep::Wait {
             return Blocked::Probe;
         }
+        // What leaves now is not what a small write would wait for.
+        let below = self.snd.below;
         loop {
             if self.unsent() == 0 && !self.fin_is_due() {
                 return Blocked::Empty;
@@ -213,7 +215,7 @@ impl Connection {
             if out.len() >= turn {
                 return Blocked::Turn;
             }
-            let len = match self.next_length(cx) {
+            let len = match self.next_length(below, cx) {
                 Ok(len) => len,
                 Err(blocked) => return blocked,
             };
@@ -221,8 +223,8 @@ impl Connection {
         }
     }
 
-    /// How many bytes the next (super-)segment takes, or why there is none.
-    fn next_length(&mut self, cx: &mut Context<'_>) -> Result<u64, Blocked> {
+    /// How many bytes the next (super-)segment takes, or why there is none. Devices held `below` bytes before.
+    fn next_length(&mut self, below: u32, cx: &mut Context<'_>) -> Result<u64, Blocked> {
         let mss = u64::from(self.effective_mss());
         let unsent = self.unsent();
         if self.timers.pacing.blocked_until(cx.now).is_some() {
@@ -233,7 +235,7 @@ impl Connection {
             return Err(Blocked::CongestionWindow);
         }
         let goal = u64::from(self.super_segment_goal(cx));
-        if self.autocorks(unsent, goal * mss, cx) {
+        if self.autocorks(unsent, goal * mss, below, cx) {
             return Err(Blocked::Below);
         }
         let most = room.min(goal) * mss;
@@ -355,7 +357,8 @@ impl Connection {
         self.record_sent(start, next, mss as u32, control, cx);
         self.snd.nxt = next;
         self.timers.persist = Instant::NEVER;
-        cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(mss));
+        // A FIN alone counts, too (Linux).
+        cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(mss).max(1));
     }
 
     /// The first segment after a quiet time: the window may have gone stale (P-089, S-42).

@@ -3,6 +3,7 @@
 
 use super::entity::FlowRef;
 use super::interfaces::{LOOPBACK, PathError};
+use super::ip_counts::IpCounters;
 use super::listeners::ListenAddr;
 use super::ports::PortRange;
 use super::sockets::{hold_of, usable_addr};
@@ -42,8 +43,13 @@ impl Stack {
         self.interfaces.forget_old_advice(now);
         let bound = idle.bound;
         let from = bound.map(|at| at.addr).filter(|addr| !addr.is_unspecified());
-        let (path, source) =
-            self.interfaces.path(from, to, idle.options.route_query()).map_err(|PathError(errno)| errno)?;
+        let found = self.interfaces.path(from, to, idle.options.route_query());
+        let (path, source) = found.map_err(|PathError(errno)| {
+            if errno == Errno::ENETUNREACH {
+                self.shared.counters.add(IpCounters::of_address(&to).out_no_routes, 1);
+            }
+            errno
+        })?;
         let hold = idle.hold;
         let options = idle.options.clone();
         let mut key = FlowKey { local: source, remote: to, local_port: 0, remote_port: remote.port() };

@@ -74,6 +74,9 @@ impl Stack {
             syncookies: sysctl.tcp_syncookies,
         };
         let full = self.syn_queue.len() as u64 >= u64::from(sysctl.max_half_open);
+        if let Some(counter) = self.syn_queue.flood(id, limits) {
+            self.shared.counters.add(counter, 1);
+        }
         let admission = match self.syn_queue.admit(id, limits, proven) {
             Admission::Queue if full => Admission::Drop,
             other => other,
@@ -318,6 +321,7 @@ impl Stack {
         record.retransmits = record.retransmits.saturating_add(1);
         let record = *record;
         self.shared.counters.add(Counter::TCPSynRetrans, 1);
+        self.shared.counters.add(Counter::RetransSegs, 1);
         self.send_syn_ack(&record, now);
     }
 
@@ -347,8 +351,6 @@ impl Stack {
         if shared.challenges.allow(now, limit, &mut *shared.rng) {
             shared.counters.add(Counter::TCPChallengeACK, 1);
             self.acknowledge_half_open(index, now);
-        } else {
-            shared.counters.add(Counter::TCPACKSkippedChallenge, 1);
         }
     }
 
@@ -473,10 +475,7 @@ impl Stack {
                 }
             }
             SynAckTimeout::Wait(next) => self.deadlines.set(Owner::HalfOpen(index), next),
-            SynAckTimeout::Expired => {
-                self.shared.counters.add(Counter::AttemptFails, 1);
-                self.remove_half_open(index);
-            }
+            SynAckTimeout::Expired => self.remove_half_open(index),
         }
     }
 

@@ -18,7 +18,7 @@ impl Stack {
                     }
                 }
                 Owner::HalfOpen(index) => self.on_syn_ack_timer(index, now),
-                Owner::TimeWait(index) => self.on_time_wait_timer(index, now),
+                Owner::TimeWait(index) => self.remove_time_wait(index),
                 Owner::Stack(timer) => self.on_stack_timer(timer, now),
             }
         }

@@ -180,6 +180,10 @@ impl Target for Deaf {
         Ok(sample)
     }
 
+    fn counters(&mut self) -> Sample {
+        self.core.counters()
+    }
+
     fn tolerance(&self) -> i64 {
         self.core.tolerance()
     }

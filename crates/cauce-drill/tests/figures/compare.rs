@@ -1,0 +1,95 @@
+//! What differs between two sets of figures.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+
+use cauce_drill::{Figures, Sample};
+
+use crate::exceptions::excuse;
+
+/// Values of tcp_info that count time in microseconds, and how far real time may be off.
+const MICROSECONDS: [&str; 8] = [
+    "tcpi_rto",
+    "tcpi_ato",
+    "tcpi_rtt",
+    "tcpi_rttvar",
+    "tcpi_rcv_rtt",
+    "tcpi_min_rtt",
+    "tcpi_busy_time",
+    "tcpi_rwnd_limited",
+];
+/// The same in milliseconds.
+const MILLISECONDS: [&str; 4] =
+    ["tcpi_last_data_sent", "tcpi_last_data_recv", "tcpi_last_ack_recv", "tcpi_total_rto_time"];
+/// Rates, which follow from times.
+const RATES: [&str; 2] = ["tcpi_pacing_rate", "tcpi_delivery_rate"];
+
+/// One figure of one script.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    /// The figure.
+    pub what: String,
+    /// The script, with the descriptor for a figure of a socket.
+    place: String,
+    kernel: i128,
+    core: i128,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} k{}/o{}", self.place, self.kernel, self.core)
+    }
+}
+
+/// How much the two may differ.
+fn tolerance(name: &str, kernel: i128) -> i128 {
+    let part = kernel.abs() / 5;
+    match name {
+        _ if MICROSECONDS.contains(&name) || name == "tcpi_sndbuf_limited" => part.max(14_000),
+        _ if MILLISECONDS.contains(&name) => part.max(14),
+        // Within a few microseconds of real time any rate is possible.
+        _ if RATES.contains(&name) => kernel.abs() / 2,
+        _ => 0,
+    }
+}
+
+/// True for a figure that both have to show.
+fn is_compared(name: &str) -> bool {
+    let counted = name.starts_with("Tcp") || name.starts_with("Ip") || name.starts_with("Icmp");
+    counted || name.starts_with("tcpi_")
+}
+
+fn compare(place: &str, path: &str, kernel: &Sample, core: &Sample, found: &mut Vec<Difference>) {
+    let core: BTreeMap<&str, i128> = core.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+    // The kernel looks for routers of IPv6 by itself.
+    let own = kernel.iter().find(|(name, _)| name == "Icmp6OutMsgs").map_or(0, |(_, value)| *value);
+    for (name, value) in kernel {
+        let value = &if matches!(name.as_str(), "Ip6OutRequests" | "Ip6OutTransmits") { value - own } else { *value };
+        let ours = core.get(name.as_str()).copied().unwrap_or(0);
+        let differs = (value - ours).abs() > tolerance(name, *value);
+        if differs && is_compared(name) && !excuse(path, name) {
+            found.push(Difference { what: name.clone(), place: place.to_owned(), kernel: *value, core: ours });
+        }
+    }
+}
+
+/// Everything that differs.
+pub fn all(path: &Path, kernel: &Figures, core: &Figures) -> Vec<Difference> {
+    let room = path.parent().and_then(Path::file_name).unwrap_or_default().to_string_lossy();
+    let name = format!("{room}/{}", path.file_stem().unwrap_or_default().to_string_lossy());
+    let mut found = Vec::new();
+    compare(&name, &name, &kernel.counters, &core.counters, &mut found);
+    for (fd, kernel) in &kernel.sockets {
+        if let Some(core) = core.sockets.get(fd) {
+            compare(&format!("{name}:{fd}"), &name, kernel, core, &mut found);
+        }
+    }
+    found
+}
+
+/// What of `now` was there `before`, too.
+pub fn in_both(before: Vec<Difference>, now: Vec<Difference>) -> Vec<Difference> {
+    let known = |one: &Difference| before.iter().any(|old| (&old.what, &old.place) == (&one.what, &one.place));
+    now.into_iter().filter(known).collect()
+}
