@@ -27,11 +27,11 @@ use crate::time::Duration;
 
 pub use abc::Abc;
 pub use algorithm::Algorithm;
+pub use hystart::FullPipe;
 pub use info::CcInfo;
 pub use rate_sample::{RateEstimator, RateSample, TxStamp};
 pub use registry::{RegisterError, Registry, available, by_name};
 pub use view::SenderView;
-pub use hystart::FullPipe;
 pub use window::{Congestion, Window};
 
 /// The value of ssthresh before anything has set it: slow start has no end in sight.

@@ -333,8 +333,8 @@ impl Congestion {
         let segments = window.cwnd.max(view.packets_out);
         let bytes = u128::from(view.mss) * u128::from(segments);
         let scaled = bytes * u128::from(percent) * 10_000;
-        // Without an RTT the rate is as good as unlimited.
-        let rate = if view.srtt_us == 0 { u128::from(u64::MAX) } else { scaled / u128::from(view.srtt_us) };
+        // Without an RTT the rate is that of an eighth of a microsecond (Linux): as good as unlimited.
+        let rate = scaled.checked_div(u128::from(view.srtt_us)).unwrap_or(scaled * 8);
         window.set_pacing_rate(u64::try_from(rate).unwrap_or(u64::MAX));
     }
 

@@ -10,6 +10,7 @@ pub mod closing;
 pub(crate) mod ecn;
 pub mod ending;
 pub mod fast_open;
+pub(crate) mod flow_label;
 pub mod keepalive;
 pub mod negotiated;
 pub(crate) mod notices;
@@ -50,7 +51,7 @@ use negotiated::Negotiated;
 use path::Path;
 use rare::Rare;
 use state::{Event, State};
-use stats::Stats;
+use stats::{Stats, Waiting};
 use timers::Timers;
 use timestamps::Timestamps;
 
@@ -194,6 +195,7 @@ pub struct Connection {
     pub(crate) soft_error: Option<Errno>,
     /// Payload bytes of a full segment now: path, peer and options allow no more.
     pub(crate) mss: u16,
+    /// IPv4: the identification of the next packet. IPv6: what the flow label is made of.
     pub(crate) ip_id: u16,
     pub(crate) hold: PortHold,
     pub(crate) keepalive_probes: u8,
@@ -426,6 +428,7 @@ impl Connection {
         self.state = State::Closed;
         self.count_established(cx);
         self.set(flag::RCV_SHUTDOWN | flag::SND_SHUTDOWN);
+        self.stats.wait(Waiting::Idle, cx.now);
         self.write.clear();
         self.recovery.clear();
         self.timers.stop_all();

@@ -95,6 +95,7 @@ impl Connection {
                     if self.recovery.packets_out() > 0 && !self.window_closed_on_data() {
                         // TCP_USER_TIMEOUT has cut the time-out short: it is one all the same.
                         cx.count(Counter::TCPTimeouts);
+                        self.suspect_black_hole(true, cx);
                     }
                     self.give_up(cx);
                 }
@@ -112,6 +113,9 @@ impl Connection {
                     cx.count(Counter::TCPTimeouts);
                 }
                 return self.give_up(cx);
+            }
+            if !closed {
+                self.rehash(cx);
             }
         }
         if timer == RecoveryTimer::Rto && self.asks_for_help(cx) {

@@ -178,6 +178,11 @@ impl Receiver {
         self.marks & FIN_RECEIVED != 0
     }
 
+    /// The handshake is over: our own segments carry `mss` bytes, the peer's hardly more.
+    pub fn expect_segments_of(&mut self, mss: u16) {
+        self.policy.expect_at_most(mss);
+    }
+
     /// True when nothing lies beyond a gap and more may come: Linux predicts headers only then.
     pub fn is_plain(&self) -> bool {
         !self.has_gap() && self.offered() > 0 && self.window.charged < self.window.buffer

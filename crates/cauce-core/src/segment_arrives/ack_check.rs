@@ -58,6 +58,7 @@ impl Connection {
         if self.snd.max_wnd > largest {
             self.sync_mss(cx);
         }
+        let outstanding = self.recovery.packets_out() > 0;
         let blocks = self.sack_offsets(segment);
         let echo = segment.header.options.timestamps.filter(|_| self.negotiated.timestamps).map(|ts| ts.ecr);
         let marks = self.hear_echo(segment);
@@ -85,7 +86,6 @@ impl Connection {
         }
         let summary =
             self.recovery.on_ack(&input, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
-        cx.count_by(Counter::TCPDelivered, summary.delivered.into());
         self.count_congestion(&summary, cx);
         self.stats.last_ack_recv = cx.now;
         // MSG_MORE holds what was written only until something arrives (Linux).
@@ -97,7 +97,15 @@ impl Connection {
         if input.path_probe.is_some() {
             self.judge_path_probe(&summary, cx);
         }
-        self.control_congestion(&summary, cx);
+        if segment.ack >= prior_una {
+            // The SACK blocks of an old ACK repair; they are no measure of the path, nor is an ACK of nothing (Linux).
+            cx.count_by(Counter::TCPDelivered, summary.delivered.into());
+            if outstanding {
+                self.control_congestion(&summary, cx);
+            } else {
+                self.cong.rate.count_delivered(summary.delivered);
+            }
+        }
         if segment.ack > prior_una {
             self.advance(cx);
         }

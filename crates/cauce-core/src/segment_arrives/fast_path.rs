@@ -20,7 +20,8 @@ impl Connection {
             self.process_ack(&segment, cx);
             return;
         }
-        if segment.predicted && self.recv.has_memory_at_hand(segment.payload.truesize) {
+        let predicted = segment.predicted && self.recv.has_memory_at_hand(segment.payload.truesize);
+        if predicted {
             cx.count(Counter::TCPHPHits);
         }
         if segment.ack > self.snd.una
@@ -29,7 +30,9 @@ impl Connection {
             self.process_ack(&segment, cx);
         } else {
             self.snd.wl1 = Seq::at(segment.seq);
-            self.stats.last_ack_recv = cx.now;
+            if !predicted {
+                self.stats.last_ack_recv = cx.now;
+            }
             self.keepalive_probes = 0;
         }
         // Text of a segment that has passed the prediction cannot be refused for its place, but for want of memory.
@@ -38,19 +41,25 @@ impl Connection {
         }
     }
 
-    /// True where Linux's header prediction would hold: nothing has changed in the header but numbers, and the state of
-    /// the receiver is a plain one (its `pred_flags`).
-    pub(super) fn would_linux_predict(&self, segment: &Segment) -> bool {
+    /// True where Linux's header prediction would hold for a segment that is `predicted` here or not: nothing has changed
+    /// in the header but numbers, and the state of the receiver is a plain one (its `pred_flags`).
+    pub(super) fn would_linux_predict(&self, segment: &Segment, predicted: bool) -> bool {
+        u32::from(segment.header.window) == self.snd.wnd >> self.negotiated.snd_scale
+            && segment.header.options.acc_ecn.is_none()
+            && self.recv.is_plain()
+            && (predicted || self.has_plain_header(segment))
+    }
+
+    /// What [`Connection::is_predicted`] asks of a header, without what only we ask.
+    fn has_plain_header(&self, segment: &Segment) -> bool {
         let plain = segment.flags() - Flags::PSH - self.usual_ecn_bits();
         let options = &segment.header.options;
         self.state == State::Established
             && plain == Flags::ACK
-            && u32::from(segment.header.window) == self.snd.wnd >> self.negotiated.snd_scale
             && segment.seq == self.recv.nxt()
             && segment.ack <= self.snd.nxt
-            && options.wire_len() == usize::from(self.negotiated.option_space())
+            && options.sack.is_empty()
             && options.timestamps.is_some() == self.negotiated.timestamps
-            && self.recv.is_plain()
             && self.peer_urgent().is_none()
     }
 

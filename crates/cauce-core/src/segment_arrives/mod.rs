@@ -101,8 +101,9 @@ impl Connection {
             State::SynSent => return self.syn_sent(segment, cx),
             _ => {}
         }
-        segment.predicted = self.would_linux_predict(&segment);
-        if self.is_predicted(&segment, cx) {
+        let predicted = self.is_predicted(&segment, cx);
+        segment.predicted = self.would_linux_predict(&segment, predicted);
+        if predicted {
             self.fast_path(segment, cx);
             return Ok(());
         }
@@ -115,11 +116,15 @@ impl Connection {
         if !segment.has(Flags::ACK) {
             return Err(DropReason::NoAckFlag);
         }
-        if self.state == State::SynReceived || self.is_unconfirmed() {
+        let shakes_hands = self.state == State::SynReceived || self.is_unconfirmed();
+        if shakes_hands {
             self.check_handshake_ack(&segment, cx)?;
         }
         self.count_mark(&segment);
         self.check_ack(&segment, cx)?;
+        if shakes_hands {
+            self.handshake_acked(&segment);
+        }
         self.repair_before_text(&segment, cx);
         self.check_urgent(&segment, cx);
         if !self.take_text(segment, cx)? {

@@ -91,7 +91,6 @@ impl Connection {
     /// ever.
     pub(super) fn answer_unacceptable(&mut self, segment: &Segment, skipped: Counter, cx: &mut Context<'_>) {
         if segment.sequence_len() > 0 && segment.seq < self.recv.nxt() {
-            cx.count(Counter::DelayedACKLost);
             self.recv.duplicate(segment.seq, segment.end(), cx);
         }
         let has_text = segment.sequence_len() > 0 && !segment.has(Flags::SYN);

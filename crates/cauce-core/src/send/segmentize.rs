@@ -173,12 +173,15 @@ impl Connection {
     }
 
     fn network_fields(&mut self, segments: usize, mark: Ecn, cx: &Context<'_>) -> NetworkFields {
-        let identification = self.ip_id;
-        self.ip_id = self.ip_id.wrapping_add(segments as u16);
+        let mut identification = 0;
+        if self.key.is_v4() {
+            identification = self.ip_id;
+            self.ip_id = self.ip_id.wrapping_add(segments as u16);
+        }
         NetworkFields {
             hop_limit: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
             traffic_class: self.options.traffic_class(self.key.is_v4()) & !3 | mark as u8,
-            flow_label: 0,
+            flow_label: self.flow_label(cx.sysctl),
             identification,
             dont_fragment: matches!(self.options.mtu_discover(self.key.is_v4()), 1..=3),
         }

@@ -38,6 +38,7 @@ impl Stack {
             };
         }
         if to.is_multicast_or_broadcast() {
+            self.shared.counters.add(IpCounters::of_address(&to).out_no_routes, 1);
             return Err(Errno::ENETUNREACH);
         }
         self.interfaces.forget_old_advice(now);
@@ -149,7 +150,6 @@ impl Stack {
         };
         let mut cx = self.shared.cx(now);
         let mut conn = Connection::active(setup, &mut cx);
-        cx.count(Counter::ActiveOpens);
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
         let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);
         if let Some(entry) = self.sockets.get_mut(id) {

@@ -3,8 +3,8 @@
 //! Hands frames to the wire crate's reassembler within the bounds of the settings, keeps its deadline and its
 //! counters. A whole packet passes untouched; only a fragment is copied.
 
-use crate::context::Context;
 use super::ip_counts::IpCounters;
+use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::frame::Frame;

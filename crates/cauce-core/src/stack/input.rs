@@ -142,8 +142,17 @@ impl Stack {
         let mut payload = Payload::from_frame(frame, headers);
         payload.truncate(len);
         let ecn = ip.ecn();
-        let segment =
-            Segment { header, seq: 0, ack: 0, len: len as u32, payload, ecn, predicted: false, segments, segment_size };
+        let segment = Segment {
+            header,
+            seq: 0,
+            ack: 0,
+            len: len as u32,
+            payload,
+            ecn,
+            predicted: false,
+            segments,
+            segment_size,
+        };
         let hash = self.flows.hash(&key);
         let (traffic_class, hop_limit) = (ip.traffic_class, ip.hop_limit);
         Some(Arrived { key, segment, device, traffic_class, hash, queue, hop_limit, syn_headers })

@@ -161,7 +161,9 @@ pub(super) fn counters(pairs: &[String], lines: &str) -> Sample {
         while let (Some(names), Some(numbers)) = (lines.next(), lines.next()) {
             let group = names.split(':').next().unwrap_or_default();
             let columns = names.split_whitespace().zip(numbers.split_whitespace()).skip(1);
-            values.extend(columns.filter_map(|(name, value)| Some((format!("{group}{name}"), value.parse().ok()?))));
+            values.extend(
+                columns.filter_map(|(name, value)| Some((format!("{group}{name}"), value.parse().ok()?))),
+            );
         }
     }
     let columns = lines.lines().filter_map(|line| line.split_once(char::is_whitespace));

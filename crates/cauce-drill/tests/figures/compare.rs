@@ -25,6 +25,36 @@ const MILLISECONDS: [&str; 4] =
 /// Rates, which follow from times.
 const RATES: [&str; 2] = ["tcpi_pacing_rate", "tcpi_delivery_rate"];
 
+/// The state CLOSE, and LISTEN.
+const NOT_CONNECTED: [i128; 2] = [7, 10];
+/// Round trips that are shorter than this in microseconds are nothing but the machine's speed.
+const LEAST_RTT: i128 = 5_000;
+/// What the kernel leaves in a socket whose connection is over, or that has none.
+const LEFT_BEHIND: &[&str] = &[
+    "tcpi_advmss",
+    "tcpi_backoff",
+    "tcpi_busy_time",
+    "tcpi_last_ack_recv",
+    "tcpi_last_data_recv",
+    "tcpi_last_data_sent",
+    "tcpi_lost",
+    "tcpi_min_rtt",
+    "tcpi_notsent_bytes",
+    "tcpi_pacing_rate",
+    "tcpi_pmtu",
+    "tcpi_rcv_mss",
+    "tcpi_rcv_space",
+    "tcpi_rcv_ssthresh",
+    "tcpi_rcv_wnd",
+    "tcpi_rehash",
+    "tcpi_retrans",
+    "tcpi_retransmits",
+    "tcpi_rwnd_limited",
+    "tcpi_snd_mss",
+    "tcpi_snd_wnd",
+    "tcpi_total_rto_time",
+];
+
 /// One figure of one script.
 #[derive(Debug, Clone)]
 pub struct Difference {
@@ -49,7 +79,7 @@ fn tolerance(name: &str, kernel: i128) -> i128 {
         _ if MICROSECONDS.contains(&name) || name == "tcpi_sndbuf_limited" => part.max(14_000),
         _ if MILLISECONDS.contains(&name) => part.max(14),
         // Within a few microseconds of real time any rate is possible.
-        _ if RATES.contains(&name) => kernel.abs() / 2,
+        _ if RATES.contains(&name) => (kernel.abs() / 2).max(10),
         _ => 0,
     }
 }
@@ -60,16 +90,32 @@ fn is_compared(name: &str) -> bool {
     counted || name.starts_with("tcpi_")
 }
 
+/// True where a figure of a socket tells nothing.
+fn is_void(name: &str, kernel: &Sample, value: i128) -> bool {
+    let of = |wanted: &str| kernel.iter().find(|(name, _)| name == wanted).map_or(0, |(_, value)| *value);
+    let over = NOT_CONNECTED.contains(&of("tcpi_state")) && LEFT_BEHIND.contains(&name);
+    let too_quick = RATES.contains(&name) && of("tcpi_rtt") != 0 && of("tcpi_rtt") < LEAST_RTT;
+    // Where nothing has arrived yet the kernel's ages count from its own beginning.
+    let of_the_machine = MILLISECONDS.contains(&name) && value > 1_000_000;
+    over || too_quick || of_the_machine
+}
+
 fn compare(place: &str, path: &str, kernel: &Sample, core: &Sample, found: &mut Vec<Difference>) {
     let core: BTreeMap<&str, i128> = core.iter().map(|(name, value)| (name.as_str(), *value)).collect();
     // The kernel looks for routers of IPv6 by itself.
     let own = kernel.iter().find(|(name, _)| name == "Icmp6OutMsgs").map_or(0, |(_, value)| *value);
     for (name, value) in kernel {
-        let value = &if matches!(name.as_str(), "Ip6OutRequests" | "Ip6OutTransmits") { value - own } else { *value };
+        let value =
+            &if matches!(name.as_str(), "Ip6OutRequests" | "Ip6OutTransmits") { value - own } else { *value };
         let ours = core.get(name.as_str()).copied().unwrap_or(0);
         let differs = (value - ours).abs() > tolerance(name, *value);
-        if differs && is_compared(name) && !excuse(path, name) {
-            found.push(Difference { what: name.clone(), place: place.to_owned(), kernel: *value, core: ours });
+        if differs && is_compared(name) && !is_void(name, kernel, *value) && !excuse(path, name) {
+            found.push(Difference {
+                what: name.clone(),
+                place: place.to_owned(),
+                kernel: *value,
+                core: ours,
+            });
         }
     }
 }
@@ -90,6 +136,7 @@ pub fn all(path: &Path, kernel: &Figures, core: &Figures) -> Vec<Difference> {
 
 /// What of `now` was there `before`, too.
 pub fn in_both(before: Vec<Difference>, now: Vec<Difference>) -> Vec<Difference> {
-    let known = |one: &Difference| before.iter().any(|old| (&old.what, &old.place) == (&one.what, &one.place));
+    let known =
+        |one: &Difference| before.iter().any(|old| (&old.what, &old.place) == (&one.what, &one.place));
     now.into_iter().filter(known).collect()
 }
