@@ -171,7 +171,7 @@ impl Connection {
     }
 
     fn begin_pacing(&mut self, cx: &Context<'_>) {
-        let (view, settings) = (self.view(cx.now), self.congestion_settings(cx));
+        let (view, settings) = (self.view(cx), self.congestion_settings(cx));
         self.cong.update_pacing_rate(&view, &settings);
     }
 
@@ -187,7 +187,7 @@ impl Connection {
         }
         self.begin_path_probing(cx);
         self.recall_path(cx);
-        let view = self.view(cx.now);
+        let view = self.view(cx);
         self.cong.start(&view);
         if !self.has(flag::ACTIVE) && !self.is_unconfirmed() {
             // An active connection has learned its rate from the acknowledgement of its SYN, which Linux keeps.

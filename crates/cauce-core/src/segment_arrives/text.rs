@@ -33,7 +33,7 @@ impl Connection {
         }
         let had = self.recv.readable();
         self.note_echo(&segment, cx);
-        let times = self.path_times(cx);
+        let times = self.path_times();
         let (len, mark) = (segment.len, segment.ecn);
         let text = TextSegment {
             seq: segment.seq,

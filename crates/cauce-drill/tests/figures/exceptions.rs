@@ -33,16 +33,8 @@ pub const ALL: &[Exception] = &[
         why: "they count how the kernel moves its buffers when a SACK arrives; ours are never moved",
     },
     Exception {
-        scripts: &[
-            "commands/",
-            "ecn/ss",
-            "fast_open/client_counters",
-            "open/half_open_inside_reset",
-            "receive/beyond_window_counted",
-            "timers/all_four_shown",
-            "timers/shown_",
-        ],
-        figures: &["tcpi_busy_time", "tcpi_last_*", "tcpi_backoff"],
+        scripts: &["timers/all_four_shown"],
+        figures: &["tcpi_backoff"],
         why: "commands of the script take time on the kernel and none in virtual time",
     },
     Exception {
