@@ -21,7 +21,7 @@ mod target;
 
 pub use diagnostic::{Diagnostic, Kind, Source};
 pub use expectations::Expectations;
-pub use run::{Checked, Journal, Python, Samples};
+pub use run::{Checked, Figures, Journal, Python, Samples};
 pub use runner::{
     Against, Case, Format, Options, Printer, Report, Summary, Verdict, check, list_files, record_file,
     run_files,

@@ -106,6 +106,9 @@ pub trait Target {
     /// There is no such socket.
     fn sample(&mut self, fd: Fd) -> Result<Sample, TargetError>;
 
+    /// What the target has counted since it began, by the names that `nstat` prints.
+    fn counters(&mut self) -> Sample;
+
     /// How far from its time an event may be when the script does not say so, in nanoseconds.
     fn tolerance(&self) -> i64;
 }

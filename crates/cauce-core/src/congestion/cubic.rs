@@ -188,8 +188,9 @@ impl CongestionControl for Cubic {
             pacing_rate: window.pacing_rate(),
             paced: window.pacing_enforced(),
         };
-        if self.hystart.update(&round) {
+        if let Some(sign) = self.hystart.update(&round) {
             window.set_ssthresh(window.cwnd());
+            window.pipe_is_full(sign);
         }
     }
 }

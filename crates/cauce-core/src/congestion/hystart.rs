@@ -46,6 +46,15 @@ pub(super) struct RoundSample<'a> {
     pub paced: bool,
 }
 
+/// What told HyStart that slow start should end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FullPipe {
+    /// A dense train of ACKs.
+    Train,
+    /// A longer round trip.
+    Delay,
+}
+
 impl Hystart {
     /// Begins a round that ends when everything sent until now is acknowledged.
     pub fn reset(&mut self, view: &SenderView) {
@@ -70,18 +79,21 @@ impl Hystart {
         self.found
     }
 
-    /// Takes an ACK in slow start; true when slow start should end here.
-    pub fn update(&mut self, sample: &RoundSample<'_>) -> bool {
+    /// Takes an ACK in slow start, and tells when slow start should end here.
+    pub fn update(&mut self, sample: &RoundSample<'_>) -> Option<FullPipe> {
         if sample.view.snd_una > self.end_seq {
             self.reset(sample.view);
         }
         if sample.cwnd < LOW_WINDOW {
-            return false;
+            return None;
         }
-        if self.train(sample) || self.delayed(sample) {
-            self.found = true;
-        }
-        self.found
+        let sign = if self.train(sample) {
+            Some(FullPipe::Train)
+        } else {
+            self.delayed(sample).then_some(FullPipe::Delay)
+        };
+        self.found |= sign.is_some();
+        sign
     }
 
     /// The train of ACKs has lasted as long as the path, or half of it when nothing spreads the segments.
@@ -132,14 +144,15 @@ mod tests {
         let mut hystart = Hystart::default();
         hystart.reset(&view(0, 0, 1_000_000));
         (1..=100).find(|i| {
-            hystart.update(&RoundSample {
+            let sign = hystart.update(&RoundSample {
                 view: &view(i * gap_us, *i, 1_000_000),
                 cwnd,
                 rtt_us: rtt(*i),
                 delay_min_us: 40_000,
                 pacing_rate: u64::MAX,
                 paced,
-            })
+            });
+            sign.is_some()
         })
     }
 
@@ -186,7 +199,7 @@ mod tests {
             })
         };
         for i in 1..=40 {
-            assert!(!ack(i * 1_000, i), "each ACK up to 10 in one round, then a round each 11");
+            assert_eq!(ack(i * 1_000, i), None, "each ACK up to 10 in one round, then a round each 11");
         }
     }
 

@@ -33,6 +33,7 @@ use crate::time::Duration;
 
 pub use abc::Abc;
 pub use algorithm::Algorithm;
+pub use hystart::FullPipe;
 pub use info::CcInfo;
 pub use rate_sample::{RateEstimator, RateSample, TxStamp};
 pub use registry::{RegisterError, Registry, available, by_name};

@@ -99,7 +99,7 @@ pub struct Delivery {
 /// On sending, [`stamp`](Self::stamp) each record; on an ACK, begin a [`Delivery`], pass each record newly
 /// delivered to [`on_delivered`](Self::on_delivered), once in its life for each time it was sent, then close the
 /// ACK with [`sample`](Self::sample).
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct RateEstimator {
     delivered_at: Instant,
     first_tx_at: Instant,
@@ -109,6 +109,21 @@ pub struct RateEstimator {
     rate_delivered: u32,
     rate_interval_us: u32,
     rate_app_limited: bool,
+}
+
+impl Default for RateEstimator {
+    /// Nothing is known before the first ACK: what is sent until then is application-limited.
+    fn default() -> Self {
+        RateEstimator {
+            delivered_at: Instant::default(),
+            first_tx_at: Instant::default(),
+            delivered: 0,
+            app_limited: u32::MAX,
+            rate_delivered: 0,
+            rate_interval_us: 0,
+            rate_app_limited: true,
+        }
+    }
 }
 
 impl RateEstimator {
@@ -169,10 +184,9 @@ impl RateEstimator {
         };
     }
 
-    /// The application has nothing more to send and the window has room: what is delivered until the
-    /// present flight is gone understates the path. The caller checks Linux's conditions: less than one
-    /// full segment unsent, nothing waiting below the socket, in flight below cwnd, and every lost segment
-    /// sent again.
+    /// The application, which writes now, had left the window unused: what is delivered until the present flight is gone
+    /// understates the path. The caller checks Linux's conditions: less than one full segment unsent, nothing waiting
+    /// below the socket, in flight below cwnd, and every lost segment sent again.
     pub fn set_app_limited(&mut self, in_flight: u32) {
         self.app_limited = self.delivered.wrapping_add(in_flight).max(1);
     }
@@ -183,9 +197,13 @@ impl RateEstimator {
     }
 
     /// Counts a SYN,ACK as delivered that left before there was a connection to remember it.
-    pub fn handshake_delivered(&mut self, now: Instant) {
-        self.delivered = self.delivered.wrapping_add(1);
-        self.delivered_at = now;
+    pub fn handshake_delivered(&mut self) {
+        self.count_delivered(1);
+    }
+
+    /// Counts segments whose delivery tells nothing of a rate.
+    pub fn count_delivered(&mut self, segments: u32) {
+        self.delivered = self.delivered.wrapping_add(segments);
     }
 
     /// Two records were one segment on the wire.
@@ -260,7 +278,7 @@ impl RateEstimator {
 
     /// `tcpi_delivery_rate_app_limited`: the application limited the rate reported, or there is none yet.
     pub fn delivery_rate_app_limited(&self) -> bool {
-        self.rate_app_limited || self.rate_interval_us == 0
+        self.rate_app_limited
     }
 }
 
@@ -314,7 +332,7 @@ mod tests {
     /// An application-limited sample replaces the rate only when it is higher.
     #[test]
     fn app_limited_sample_does_not_lower_the_rate() {
-        let mut rate = RateEstimator::default();
+        let mut rate = RateEstimator { app_limited: 0, ..RateEstimator::default() };
         let mut delivery = Delivery::default();
         let stamps: std::vec::Vec<_> = (0..10).map(|i| rate.stamp(at(0), i)).collect();
         for (i, stamp) in stamps.iter().enumerate() {

@@ -12,6 +12,7 @@ mod validation;
 mod tests;
 use super::abc::{Acked, ByteCount};
 use super::algorithm::Algorithm;
+use super::hystart::FullPipe;
 use super::prr::Prr;
 use super::rate_sample::{RateEstimator, RateSample};
 use super::view::SenderView;
@@ -53,9 +54,15 @@ pub struct Window {
     pacing_enforced: bool,
     /// A reduction began that the peer has not been told of (CWR, RFC 3168 6.1.2).
     cwr_owed: bool,
+    /// HyStart has just ended slow start; nobody has counted it yet.
+    full_pipe: Option<FullPipe>,
 }
 
 impl Window {
+    pub(super) fn pipe_is_full(&mut self, sign: FullPipe) {
+        self.full_pipe = Some(sign);
+    }
+
     pub(super) fn new(initial_cwnd: u32, now: Instant) -> Self {
         Window {
             usage_end: 0,
@@ -70,6 +77,7 @@ impl Window {
             cwnd_used: 0,
             cwnd_stamp: millis(now),
             max_packets_out: 0,
+            full_pipe: None,
             bytes: ByteCount::default(),
             prr: Prr::default(),
             is_cwnd_limited: false,
@@ -277,6 +285,11 @@ impl Congestion {
         self.algorithm.set_state(&mut self.window, view, to);
     }
 
+    /// What told HyStart on the last ACK that slow start should end, for the counters.
+    pub fn take_full_pipe(&mut self) -> Option<FullPipe> {
+        self.window.full_pipe.take()
+    }
+
     /// Sets the window after an ACK, once recovery has judged it and `view` shows the result
     /// (Linux: `tcp_cong_control`). Call it for every ACK that is acceptable.
     pub fn on_ack(
@@ -323,8 +336,8 @@ impl Congestion {
         let segments = window.cwnd.max(view.packets_out);
         let bytes = u128::from(view.mss) * u128::from(segments);
         let scaled = bytes * u128::from(percent) * 10_000;
-        // Without an RTT the rate is as good as unlimited.
-        let rate = if view.srtt_us == 0 { u128::from(u64::MAX) } else { scaled / u128::from(view.srtt_us) };
+        // Without an RTT the rate is that of an eighth of a microsecond (Linux): as good as unlimited.
+        let rate = scaled.checked_div(u128::from(view.srtt_us)).unwrap_or(scaled * 8);
         window.set_pacing_rate(u64::try_from(rate).unwrap_or(u64::MAX));
     }
 

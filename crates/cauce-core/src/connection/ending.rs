@@ -1,6 +1,7 @@
 //! What remains of a connection: the record of its TIME-WAIT, and nothing else.
 
 use super::state::{Event, State};
+use super::stats::Waiting;
 use super::{Connection, flag, pending};
 use crate::context::Context;
 use crate::stack::time_wait::{NewTimeWait, Substate, TsRecent};
@@ -23,7 +24,7 @@ impl Connection {
             ts_offset: self.ts.offset,
             tos: self.options.traffic_class(self.key.is_v4()),
             ttl: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
-            flow_label: 0,
+            flow_label: self.flow_label(cx.sysctl),
             device: self.path.device,
             binding: self.hold.binding(self.key.local),
         }
@@ -36,6 +37,7 @@ impl Connection {
         }
         self.state = State::Closed;
         self.set(flag::RCV_SHUTDOWN | flag::SND_SHUTDOWN);
+        self.stats.wait(Waiting::Idle, cx.now);
         self.write.clear();
         self.recovery.clear();
         self.timers.stop_all();

@@ -221,6 +221,7 @@ impl Connection {
     pub(super) fn suspect_black_hole(&mut self, last: bool, cx: &mut Context<'_>) {
         let timeouts = self.recovery.retransmits();
         if self.has_used_fast_open() && (timeouts == 2 || timeouts < 2 && last) {
+            cx.count(Counter::TCPFastOpenActiveFail);
             self.close_fast_open(cx);
         }
     }

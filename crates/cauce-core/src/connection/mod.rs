@@ -10,6 +10,7 @@ pub mod closing;
 pub(crate) mod ecn;
 pub mod ending;
 pub mod fast_open;
+pub(crate) mod flow_label;
 pub mod keepalive;
 pub mod negotiated;
 pub(crate) mod notices;
@@ -32,6 +33,7 @@ use crate::congestion;
 use crate::congestion::view::{SenderView, Tuning};
 use crate::congestion::window::Congestion;
 use crate::context::Context;
+use crate::counters::Counter;
 use crate::receive::{PathTimes, Receiver};
 use crate::recovery::{Env, Recovery, SenderState, Settings};
 use crate::send::write_queue::WriteQueue;
@@ -49,7 +51,7 @@ use negotiated::Negotiated;
 use path::Path;
 use rare::Rare;
 use state::{Event, State};
-use stats::Stats;
+use stats::{Stats, Waiting};
 use timers::Timers;
 use timestamps::Timestamps;
 
@@ -187,6 +189,7 @@ pub struct Connection {
     pub(crate) soft_error: Option<Errno>,
     /// Payload bytes of a full segment now: path, peer and options allow no more.
     pub(crate) mss: u16,
+    /// IPv4: the identification of the next packet. IPv6: what the flow label is made of.
     pub(crate) ip_id: u16,
     pub(crate) hold: PortHold,
     pub(crate) keepalive_probes: u8,
@@ -270,10 +273,10 @@ impl Connection {
         let counts = self.state.can_send();
         if counts && !self.has(flag::COUNTED) {
             self.set(flag::COUNTED);
-            cx.counters.add(crate::counters::Counter::CurrEstab, 1);
+            cx.counters.add(Counter::CurrEstab, 1);
         } else if !counts && self.has(flag::COUNTED) {
             self.clear(flag::COUNTED);
-            cx.counters.sub(crate::counters::Counter::CurrEstab, 1);
+            cx.counters.sub(Counter::CurrEstab, 1);
         }
     }
 
@@ -420,10 +423,15 @@ impl Connection {
             self.error = error;
         }
         self.end_unconfirmed(false);
+        if self.has(flag::COUNTED) {
+            // Whoever ends it, the peer or this side (Linux).
+            cx.count(Counter::EstabResets);
+        }
         self.transition(Event::Reset, cx);
         self.state = State::Closed;
         self.count_established(cx);
         self.set(flag::RCV_SHUTDOWN | flag::SND_SHUTDOWN);
+        self.stats.wait(Waiting::Idle, cx.now);
         self.write.clear();
         self.recovery.clear();
         self.timers.stop_all();

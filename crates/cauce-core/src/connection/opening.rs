@@ -104,6 +104,11 @@ impl Connection {
         let mut conn = Connection::from_record(setup, record, cx);
         conn.sample_syn_ack(record, echo, cx);
         conn.recovery.handshake_retransmitted(record.retransmits);
+        if record.timeouts > 0 {
+            conn.recovery.handshake_timed_out(record.timeouts, cx.now.since(record.first_sent));
+            // They were of the record, which has no socket whose way could have changed.
+            conn.rare_mut().not_rehashed = record.timeouts.into();
+        }
         // More than one SYN,ACK was lost, unless the echo answers the first (RFC 5681 3.1, RFC 6298 5.7).
         let late = conn.negotiated.timestamps && echo == Some(conn.ts.now(record.first_sent));
         if record.retransmits > 1 && record.timeouts > 0 && !late {
@@ -139,6 +144,9 @@ impl Connection {
         }
         conn.adopt_ecn(record, cx.sysctl);
         conn.snd.nxt = conn.snd.iss() + 1;
+        if !conn.key.is_v4() {
+            conn.ip_id = record.flow_seed;
+        }
         conn.sync_mss(cx);
         conn
     }

@@ -29,6 +29,10 @@ pub(crate) struct Rare {
     pub(crate) opening: Option<Box<Opening>>,
     /// The SYN carried data, and has been acknowledged with it (Fast Open).
     pub(crate) syn_data_acked: bool,
+    /// A SYN has opened it, and was answered by this connection (Fast Open).
+    pub(crate) opened_by_syn: bool,
+    /// Time-outs after which the packets took no other way.
+    pub(crate) not_rehashed: u16,
     /// The open handshake of a passive connection that its SYN has opened.
     pub(crate) unconfirmed: Option<Box<Unconfirmed>>,
     /// How that handshake has ended, until the listener knows.
@@ -50,6 +54,8 @@ impl Rare {
             && self.ecn.is_none()
             && self.opening.is_none()
             && !self.syn_data_acked
+            && !self.opened_by_syn
+            && self.not_rehashed == 0
             && self.unconfirmed.is_none()
             && self.confirmed.is_none()
             && self.probing.is_none()

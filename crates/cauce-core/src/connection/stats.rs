@@ -54,9 +54,12 @@ impl Stats {
         Stats { last_data_sent: now, last_data_recv: now, last_ack_recv: now, ..Stats::default() }
     }
 
-    /// The handshake is over: the ages count from here.
-    pub fn established(&mut self, now: Instant) {
-        (self.last_data_sent, self.last_data_recv, self.last_ack_recv) = (now, now, now);
+    /// The handshake is over: the ages count from here, unless it `begins` nothing because text came with the SYN.
+    pub fn established(&mut self, begins: bool, now: Instant) {
+        (self.last_data_sent, self.last_ack_recv) = (now, now);
+        if begins {
+            self.last_data_recv = now;
+        }
     }
 
     /// The sender waits for something else from now on.

@@ -100,17 +100,31 @@ impl Connection {
                     self.paced_at = cx.now;
                     self.want(pending::OUTPUT);
                 }
-                _ => self.give_up(cx),
+                _ => {
+                    if self.recovery.packets_out() > 0 && !self.window_closed_on_data() {
+                        // TCP_USER_TIMEOUT has cut the time-out short: it is one all the same.
+                        cx.count(Counter::TCPTimeouts);
+                        self.suspect_black_hole(true, cx);
+                    }
+                    self.give_up(cx);
+                }
             }
         }
     }
 
     fn on_recovery_timer(&mut self, timer: RecoveryTimer, cx: &mut Context<'_>) {
+        let closed = timer == RecoveryTimer::Rto && self.window_closed_on_data();
         if timer == RecoveryTimer::Rto {
             let last = self.retries_are_over(cx);
             self.suspect_black_hole(last, cx);
             if last {
+                if !closed {
+                    cx.count(Counter::TCPTimeouts);
+                }
                 return self.give_up(cx);
+            }
+            if !closed {
+                self.rehash(cx);
             }
         }
         if timer == RecoveryTimer::Rto && self.asks_for_help(cx) {
@@ -119,7 +133,6 @@ impl Connection {
             self.set(flag::SUSPECT);
         }
         let state = self.sender_state();
-        let closed = timer == RecoveryTimer::Rto && self.window_closed_on_data();
         let env = &mut env_of(&self.path, &self.options, cx);
         let action = if closed {
             self.recovery.on_rto_of_closed_window(&state, env, &mut self.cong)

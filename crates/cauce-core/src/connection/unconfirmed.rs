@@ -41,7 +41,9 @@ impl Connection {
         let mut conn = Connection::from_record(setup, &record, cx);
         conn.snd.una = conn.snd.nxt;
         let deadline = cx.now + INITIAL_RTO.min(cx.sysctl.rto_max());
-        conn.rare_mut().unconfirmed = Some(Box::new(Unconfirmed { record, deadline }));
+        let rare = conn.rare_mut();
+        rare.unconfirmed = Some(Box::new(Unconfirmed { record, deadline }));
+        rare.opened_by_syn = true;
         let una = conn.snd.una;
         let env = conn.env(cx);
         conn.recovery.on_established(None, una, una, &env);
@@ -91,7 +93,7 @@ impl Connection {
 
     fn send_syn_ack_again(&mut self, cx: &mut Context<'_>) {
         if let Some(open) = self.rare.as_mut().and_then(|rare| rare.unconfirmed.as_deref_mut()) {
-            open.record.retransmits = open.record.retransmits.saturating_add(1);
+            open.record.count_repetition();
         }
         cx.count(Counter::TCPSynRetrans);
         cx.count(Counter::RetransSegs);
@@ -106,7 +108,7 @@ impl Connection {
         spec.ack = Seq::at(self.recv.nxt());
         spec.options.fast_open = cookie;
         spec.options.acc_ecn = ecn::syn_ack_option(&open.record, cx.sysctl);
-        self.stats.segs_out = self.stats.segs_out.wrapping_add(1);
+        spec.flow_label = self.flow_label(cx.sysctl);
         cx.count(Counter::OutSegs);
         cx.replies.push_back(build_segment(&spec));
     }
@@ -121,6 +123,7 @@ impl Connection {
         let ttl = self.options.hop_limit(self.key.is_v4(), cx.sysctl);
         let Some(open) = self.unconfirmed() else { return };
         let mut spec = open.record.acknowledgement(ttl, cx.now);
+        spec.flow_label = self.flow_label(cx.sysctl);
         (spec.seq, spec.ack) = (Seq::at(self.snd.nxt), Seq::at(self.recv.nxt()));
         cx.count(Counter::OutSegs);
         cx.replies.push_back(build_segment(&spec));
@@ -144,10 +147,15 @@ impl Connection {
             count => count,
         };
         let Some(open) = self.rare.as_mut().and_then(|rare| rare.unconfirmed.as_deref_mut()) else { return };
+        cx.count(Counter::TCPTimeouts);
         if open.record.timeouts >= retries {
             return self.give_up(cx);
         }
         open.record.timeouts += 1;
+        self.recovery.count_handshake_timeout(cx.now);
+        let Some(rare) = self.rare.as_mut() else { return };
+        rare.not_rehashed = rare.not_rehashed.saturating_add(1);
+        let Some(open) = rare.unconfirmed.as_deref_mut() else { return };
         let timeouts = open.record.timeouts;
         let wait = (0..timeouts).fold(INITIAL_RTO, |wait, _| (wait * 2).min(cx.sysctl.rto_max()));
         open.deadline = cx.now + wait;

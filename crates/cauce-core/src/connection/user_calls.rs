@@ -73,6 +73,7 @@ impl Connection {
             return self.write_into_syn(data, cx);
         }
         self.may_write()?;
+        self.note_idle_writer();
         let mut append = |write: &mut WriteQueue, from: usize, len| write.append(&data[from..from + len]);
         let taken = self.fill_send_buffer(data.len(), cx, &mut append);
         if unfinished && taken == data.len() {
@@ -98,8 +99,10 @@ impl Connection {
             return Ok(taken);
         }
         self.may_write()?;
+        self.note_idle_writer();
         let mut append = |write: &mut WriteQueue, _, len| write.append_bytes(data.split_to(len));
         let taken = self.fill_send_buffer(want, cx, &mut append);
+        cx.count_by(Counter::TCPZeroCopyTx, taken as u64);
         self.end_write(taken, taken == want, flags, false, cx)
     }
 
@@ -117,6 +120,18 @@ impl Connection {
             return Err(Errno::EAGAIN);
         }
         Ok(())
+    }
+
+    /// A write that finds nothing to wait for shows that the application limits the rate (P-087).
+    fn note_idle_writer(&mut self) {
+        let in_flight = self.recovery.in_flight();
+        let idle = self.unsent() < u64::from(self.mss)
+            && self.snd.below == 0
+            && in_flight < self.cong.cwnd()
+            && self.recovery.lost_out() <= self.recovery.retrans_out();
+        if idle {
+            self.cong.rate.set_app_limited(in_flight);
+        }
     }
 
     /// More follows: what is written waits for it, but not for ever.

@@ -35,6 +35,11 @@ impl IsnGenerator {
         (tuple_hash(self.isn, key, 0) as u32).wrapping_add(clock)
     }
 
+    /// What the flow label of the tuple's half-open connection is made of.
+    pub fn flow_seed(&self, key: &FlowKey) -> u16 {
+        tuple_hash(self.timestamp, key, 1) as u16
+    }
+
     /// What to add to the millisecond clock to make the tuple's TSval (`tcp_timestamps` = 1; S-47).
     pub fn timestamp_offset(&self, key: &FlowKey) -> u32 {
         tuple_hash(self.timestamp, key, 0) as u32

@@ -8,6 +8,7 @@ use crate::addr::FlowKey;
 use crate::batch::SendReason;
 use crate::connection::ecn;
 use crate::connection::timestamps::Timestamps as Clock;
+use crate::counters::Counter;
 use crate::frame::DeviceId;
 use crate::receive::InitialWindow;
 use crate::socket::SocketId;
@@ -92,14 +93,14 @@ pub struct HalfOpen {
     pub ts_recent: u32,
     /// What is added to the millisecond clock for our TSval.
     pub ts_offset: u32,
-    /// The flow label of our packets (IPv6).
-    pub flow_label: u32,
     /// When an unacceptable segment was last answered, in milliseconds; 0 if never (S-67).
     pub last_oow_ack: u32,
     /// The MSS the peer announced, 0 if it announced none.
     pub peer_mss: u16,
     /// The MSS our SYN,ACK announces.
     pub advertised_mss: u16,
+    /// What the flow label of our packets is made of (IPv6).
+    pub flow_seed: u16,
     /// What has been agreed upon.
     pub flags: HalfOpenFlags,
     /// The device the SYN came from.
@@ -119,6 +120,12 @@ pub struct HalfOpen {
 }
 
 impl HalfOpen {
+    /// The SYN,ACK is sent again, on another way where there is one.
+    pub(crate) fn count_repetition(&mut self) {
+        self.retransmits = self.retransmits.saturating_add(1);
+        self.flow_seed = self.flow_seed.wrapping_add(1);
+    }
+
     /// The SYN,ACK of this record, as it leaves at `now`.
     pub(crate) fn syn_ack(&self, ttl: u8, now: Instant) -> SegmentSpec {
         let has = |flag| self.flags.contains(flag);
@@ -137,7 +144,6 @@ impl HalfOpen {
             },
             ttl,
             tos: self.tos,
-            flow_label: self.flow_label,
             device: self.device,
             ..SegmentSpec::new(self.key, Seq(self.iss), flags, SendReason::Handshake)
         }
@@ -205,6 +211,16 @@ pub struct SynQueue {
 }
 
 impl SynQueue {
+    /// The counter of a SYN to `listener` that finds the queue full, or a listener that always answers with cookies.
+    pub fn flood(&self, listener: SocketId, limits: AdmissionLimits) -> Option<Counter> {
+        let full = i64::from(self.count(listener)) > i64::from(limits.backlog);
+        match limits.syncookies {
+            0 => full.then_some(Counter::TCPReqQFullDrop),
+            1 => full.then_some(Counter::TCPReqQFullDoCookies),
+            _ => Some(Counter::TCPReqQFullDoCookies),
+        }
+    }
+
     /// Decides on a new SYN to `listener` from a peer that is `proven` (its metrics are remembered) or not.
     pub fn admit(&self, listener: SocketId, limits: AdmissionLimits, proven: bool) -> Admission {
         let half_open = i64::from(self.count(listener));
@@ -307,7 +323,7 @@ impl SynQueue {
         if acked && record.timeouts < deferred {
             return SynAckTimeout::Wait(next);
         }
-        record.retransmits = record.retransmits.saturating_add(1);
+        record.count_repetition();
         SynAckTimeout::Retransmit(next)
     }
 }
@@ -360,7 +376,7 @@ mod tests {
             rcv_wnd: 64240,
             ts_recent: 0,
             ts_offset: 0,
-            flow_label: 0,
+            flow_seed: 0,
             last_oow_ack: 0,
             peer_mss: 1460,
             advertised_mss: 1460,

@@ -75,6 +75,11 @@ pub(super) struct SegmentShape {
 }
 
 impl AckPolicy {
+    /// The handshake has told what our own segments carry: the peer's are not taken to be larger (Linux).
+    pub fn expect_at_most(&mut self, mss: u16) {
+        self.rcv_mss = self.rcv_mss.min(mss).max(MSS_MIN as u16);
+    }
+
     pub fn new(now: Instant, advmss: u16, peer_mss: u16, window: u32) -> AckPolicy {
         let hint = u32::from(advmss.min(peer_mss)).min(window / 2).clamp(MSS_MIN, MSS_DEFAULT);
         AckPolicy {

@@ -213,14 +213,11 @@ impl Receiver {
     /// The window that the segment which leaves now offers, in bytes. The right edge never moves left, but when
     /// there is no memory for what was offered.
     pub fn select_window(&mut self, cx: &mut Context<'_>) -> u32 {
-        let before = self.window.offered(self.nxt);
         if self.marks & NO_MEMORY != 0 {
             self.window.close(self.nxt);
-            if before != 0 {
-                cx.count(Counter::TCPToZeroWindowAdv);
-            }
             return 0;
         }
+        let before = self.window.offered(self.nxt);
         let (offer, wanted_zero) = self.window.select(self.view(cx));
         if offer.scarce {
             self.policy.calm();
@@ -281,6 +278,7 @@ impl Receiver {
 
     /// The peer's SYN,ACK is acknowledged by the data of a writer who waits for it, or when the longest delay is over.
     pub fn await_writer(&mut self, now: Instant) {
+        self.enter_quick_ack(super::ack_policy::MAX_QUICK_ACKS);
         self.policy.delay_longest(now);
     }
 

@@ -172,6 +172,22 @@ impl Receiver {
         self.marks & FIN_RECEIVED != 0
     }
 
+    /// The handshake is over: our own segments carry `mss` bytes, the peer's hardly more.
+    pub fn expect_segments_of(&mut self, mss: u16) {
+        self.policy.expect_at_most(mss);
+    }
+
+    /// True when nothing lies beyond a gap and more may come: Linux predicts headers only then.
+    pub fn is_plain(&self) -> bool {
+        !self.has_gap() && self.offered() > 0 && self.window.charged < self.window.buffer
+    }
+
+    /// True when a packet that costs `cost` fits into what Linux has reserved in whole pages for those that wait.
+    pub fn has_memory_at_hand(&self, cost: u32) -> bool {
+        let used = self.window.charged;
+        used.next_multiple_of(space::PAGE as u32) - used >= cost
+    }
+
     /// True while data, or a FIN, waits beyond a gap.
     pub fn has_gap(&self) -> bool {
         self.rare.as_ref().is_some_and(|rare| !rare.reassembly.is_empty())

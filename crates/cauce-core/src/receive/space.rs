@@ -59,7 +59,7 @@ const DESCRIPTOR: usize = 256;
 /// The buffer that small packets get, [`SHARED`] included.
 const SMALL_BUFFER: usize = 576;
 /// The largest buffer in one piece; what does not fit lies in pages of this size.
-const PAGE: usize = 4096;
+pub(super) const PAGE: usize = 4096;
 
 /// What a receive buffer is charged for a packet of `len` bytes, headers included, and how many bytes of later
 /// segments fit behind it for nothing. These are Linux's numbers, on which the windows of the profile

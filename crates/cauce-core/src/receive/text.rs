@@ -64,6 +64,8 @@ struct Measures {
     /// What it will cost to keep it.
     cost: u32,
     shape: SegmentShape,
+    /// Its first bytes had arrived before.
+    partly_old: bool,
 }
 
 impl Receiver {
@@ -102,6 +104,7 @@ impl Receiver {
         if known > 0 {
             segment.payload.trim_front(known);
             measures.len = measures.len.saturating_sub(known);
+            measures.partly_old = true;
         }
         self.in_order(segment, measures, path, cx)
     }
@@ -122,6 +125,7 @@ impl Receiver {
             len,
             fin: segment.flags.contains(Flags::FIN),
             cost: segment.payload.truesize,
+            partly_old: false,
             shape: SegmentShape {
                 len: u32::try_from(each).unwrap_or(u32::MAX),
                 options: u32::from(segment.options_len),
@@ -160,7 +164,7 @@ impl Receiver {
         path: &PathTimes,
         cx: &mut Context<'_>,
     ) -> TextOutcome {
-        let Measures { len, fin, cost, shape } = measures;
+        let Measures { len, fin, cost, shape, partly_old } = measures;
         let mut outcome = TextOutcome::default();
         if len > 0 {
             // What fits behind the last packet costs nothing, however full the buffer is.
@@ -179,7 +183,8 @@ impl Receiver {
             }
             let (actual, merged) = self.queue.push(segment.payload, len);
             self.settle(cost, actual, cx);
-            if merged {
+            // What came in part before stays by itself on Linux.
+            if merged && !partly_old {
                 cx.count(Counter::TCPRcvCoalesce);
             }
             self.advance(len as u32);
@@ -188,7 +193,13 @@ impl Receiver {
         }
         if fin {
             if len == 0 && self.window.charged > self.window.buffer {
+                cx.count(Counter::PruneCalled);
+                cx.count(Counter::RcvPruned);
                 self.refuse_more();
+            }
+            if len == 0 && !self.queue.is_empty() {
+                // On Linux it joins the text that waits.
+                cx.count(Counter::TCPRcvCoalesce);
             }
             self.fin_arrived(cx);
         }
@@ -291,7 +302,7 @@ impl Receiver {
     }
 
     fn beyond_gap(&mut self, segment: TextSegment, measures: Measures, cx: &mut Context<'_>) -> TextOutcome {
-        let Measures { len, fin, cost, shape } = measures;
+        let Measures { len, fin, cost, shape, .. } = measures;
         let (seq, end) = (segment.seq, segment.seq + len as u64 + u64::from(fin));
         if !self.admit(cost, seq, cx) {
             cx.count(Counter::TCPOFODrop);

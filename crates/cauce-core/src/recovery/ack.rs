@@ -27,6 +27,7 @@ impl<C: WindowControl> Pass<'_, C> {
     /// Runs an ACK through all rooms.
     pub(super) fn run_ack(&mut self, ack: &AckInput<'_>, s: &mut AckSummary) {
         self.fl.hold = Default::default();
+        self.fl.timed_out = false;
         let prior_fack = if self.base.sack { self.fl.highest_sack(ack.prior_una) } else { self.una };
         let prior_sacked = self.fl.queue.counts.sacked_out;
         s.prior_in_flight = self.fl.queue.counts.in_flight();

@@ -256,10 +256,6 @@ impl<C: WindowControl> Pass<'_, C> {
 
     /// Counts the time of a recovery from time-outs.
     pub(super) fn close_rto_time(&mut self) {
-        if let Some(since) = self.fl.rto_since.take() {
-            let ms = self.now.since(since).as_millis();
-            let total = &mut self.base.total_rto_time_ms;
-            *total = total.saturating_add(u32::try_from(ms).unwrap_or(u32::MAX));
-        }
+        self.base.end_rto(self.fl, self.now);
     }
 }

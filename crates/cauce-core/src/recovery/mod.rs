@@ -47,6 +47,7 @@ use alloc::boxed::Box;
 use crate::congestion::rate_sample::TxStamp;
 use crate::counters::Counter;
 use crate::send::retransmit_queue::{Control, Marks, SentRecord};
+use crate::time::{Duration, Instant};
 
 pub use interface::{
     AceReport, AckInput, AckSummary, Echo, Env, RecoveryTimer, Retransmit, SenderState, Settings, TimerAction,
@@ -117,6 +118,7 @@ impl Recovery {
             self.base.reordering.metric = reordering;
         }
         if srtt_us > self.base.rtt.srtt_us() {
+            self.base.rtt.take_fall_back_back();
             let spread = srtt_us.saturating_mul(2).max(settings.rto_min_us);
             self.base.rto = Rto::from_estimate(srtt_us, spread, settings.rto_max_us);
         }
@@ -207,6 +209,22 @@ impl Recovery {
         fl.offer(fl.queue.len() - 1, true)
     }
 
+    /// The SYN that is outstanding leaves again as SYN,ACK, which answers the peer's: the round trip counts from here.
+    pub fn syn_answers(&mut self, now: Instant) {
+        if let Some(fl) = self.flight.as_deref_mut() {
+            fl.queue.touch_head(now);
+        }
+    }
+
+    /// How many segments lie below the highest SACK, those included that are covered by it: 0 where forward
+    /// acknowledgement is not used any more (S-17).
+    pub fn forward_acked(&self, snd_una: u64) -> u32 {
+        let Some(fl) = self.flight.as_ref().filter(|_| self.base.reordering.seen == 0) else { return 0 };
+        let fack = fl.highest_sack(snd_una);
+        let below = (0..fl.queue.len()).filter_map(|index| fl.queue.get(index));
+        below.take_while(|record| record.end <= fack).map(|record| record.segments()).sum()
+    }
+
     /// New data left as a tail-loss probe, after [`on_sent`](Self::on_sent). `snd_nxt` is the value after it.
     pub fn on_probe_sent(&mut self, snd_nxt: u64, env: &mut Env<'_>) {
         if let Some(fl) = self.flight.as_deref_mut() {
@@ -227,11 +245,14 @@ impl Recovery {
             tlp::note_probe(&self.base, fl, env.now, nxt, true);
             return;
         }
-        let repair = match self.base.phase {
-            Phase::Loss => Counter::TCPSlowStartRetrans,
-            _ => Counter::TCPFastRetrans,
-        };
-        env.counters.add(repair, segments.into());
+        if !core::mem::take(&mut fl.timed_out) {
+            // What the time-out itself sends again is in TCPTimeouts.
+            let repair = match self.base.phase {
+                Phase::Loss => Counter::TCPSlowStartRetrans,
+                _ => Counter::TCPFastRetrans,
+            };
+            env.counters.add(repair, segments.into());
+        }
         fl.retrans_stamp.get_or_insert(env.now);
         let segments = i32::try_from(segments).unwrap_or(i32::MAX);
         fl.undo_retrans = fl.undo_retrans.max(0).saturating_add(segments);
@@ -294,6 +315,20 @@ impl Recovery {
         self.base.total_retrans = self.base.total_retrans.saturating_add(times.into());
     }
 
+    /// The SYN,ACK timed out so many times before there was a connection; the handshake took `time` in all.
+    pub fn handshake_timed_out(&mut self, times: u8, time: Duration) {
+        self.base.total_rto = times.into();
+        self.base.total_rto_recoveries = 1;
+        self.base.total_rto_time_ms = u32::try_from(time.as_millis()).unwrap_or(u32::MAX);
+    }
+
+    /// The SYN,ACK of a connection that carries data already has timed out.
+    pub fn count_handshake_timeout(&mut self, now: Instant) {
+        let mut flight = self.flight.take().unwrap_or_default();
+        self.base.count_rto(&mut flight, now);
+        self.flight = Some(flight);
+    }
+
     /// The SYN,ACK of a connection that carries data already was in vain twice: what has left since is lost as by a
     /// time-out, and so is the window.
     pub fn handshake_lost<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
@@ -304,7 +339,9 @@ impl Recovery {
 
     /// The handshake of such a connection is over: until now the timer of its SYN,ACK stood for the time-out.
     pub fn handshake_over<C: WindowControl>(&mut self, state: &SenderState, env: &mut Env<'_>, cc: &mut C) {
+        self.base.retransmits = 0;
         let Some(mut flight) = self.flight.take() else { return };
+        self.base.end_rto(&mut flight, env.now);
         if flight.queue.is_empty() {
             // Nothing is left to be repaired.
             flight.undo_marker = 0;

@@ -77,6 +77,13 @@ impl RttEstimator {
         self.mdev_max_x4 = self.rttvar_x4;
     }
 
+    /// There is something better to start from than the fallback.
+    pub fn take_fall_back_back(&mut self) {
+        if !self.has_sample() {
+            *self = RttEstimator { min: self.min, ..RttEstimator::default() };
+        }
+    }
+
     /// True once there was a sample.
     pub fn has_sample(&self) -> bool {
         self.srtt_x8 != 0

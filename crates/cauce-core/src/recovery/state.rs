@@ -62,6 +62,8 @@ pub(super) struct Flight {
     pub tlp_retrans: bool,
     /// F-RTO watches the acknowledgements after a time-out.
     pub frto: bool,
+    /// A time-out has just asked for the head again.
+    pub timed_out: bool,
     /// The peer has discarded SACKed data in this episode.
     pub reneged: bool,
     pub hold: Hold,

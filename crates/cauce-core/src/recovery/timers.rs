@@ -35,6 +35,27 @@ pub(super) fn rearm_rto(base: &Base, fl: &mut Flight, now: Instant) {
     fl.pending = Some(RecoveryTimer::Rto);
 }
 
+impl Base {
+    /// Counts a time-out, which begins an episode unless it is in one.
+    pub(super) fn count_rto(&mut self, fl: &mut Flight, now: Instant) {
+        if self.retransmits == 0 {
+            self.total_rto_recoveries = self.total_rto_recoveries.saturating_add(1);
+            fl.rto_since = Some(now);
+        }
+        self.retransmits = self.retransmits.saturating_add(1);
+        self.total_rto = self.total_rto.saturating_add(1);
+    }
+
+    /// The episode that time-outs began is over.
+    pub(super) fn end_rto(&mut self, fl: &mut Flight, now: Instant) {
+        if let Some(since) = fl.rto_since.take() {
+            let ms = now.since(since).as_millis();
+            let total = &mut self.total_rto_time_ms;
+            *total = total.saturating_add(u32::try_from(ms).unwrap_or(u32::MAX));
+        }
+    }
+}
+
 impl<C: WindowControl> Pass<'_, C> {
     pub(super) fn rearm_rto(&mut self) {
         rearm_rto(self.base, self.fl, self.now);
@@ -61,7 +82,7 @@ impl<C: WindowControl> Pass<'_, C> {
             self.count_failure();
         }
         self.begin_loss(state);
-        self.count_rto();
+        self.base.count_rto(self.fl, self.now);
         self.back_off(state);
         self.restart_rto(state)
     }
@@ -83,17 +104,8 @@ impl<C: WindowControl> Pass<'_, C> {
     fn restart_rto(&mut self, state: &SenderState) -> TimerAction {
         let rto = self.base.rto.as_duration();
         self.arm(RecoveryTimer::Rto, self.now + self.within_user_timeout(rto, state));
+        self.fl.timed_out = true;
         TimerAction::Retransmit
-    }
-
-    fn count_rto(&mut self) {
-        let base = &mut self.base;
-        if base.retransmits == 0 {
-            base.total_rto_recoveries = base.total_rto_recoveries.saturating_add(1);
-            self.fl.rto_since = Some(self.now);
-        }
-        base.retransmits = base.retransmits.saturating_add(1);
-        base.total_rto = base.total_rto.saturating_add(1);
     }
 
     fn count_failure(&mut self) {

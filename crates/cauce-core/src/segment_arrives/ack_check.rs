@@ -4,9 +4,11 @@
 //! congestion control, to the write queue and to the window.
 
 use super::{Segment, Step};
+use crate::congestion::FullPipe;
 use crate::connection::state::State;
 use crate::connection::{Connection, env_of, flag, pending};
 use crate::context::Context;
+use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::recovery::{AckInput, AckSummary};
 use crate::send::retransmit_queue::Control;
@@ -56,6 +58,7 @@ impl Connection {
         if self.snd.max_wnd > largest {
             self.sync_mss(cx);
         }
+        let outstanding = self.recovery.packets_out() > 0;
         let blocks = self.sack_offsets(segment);
         let echo = segment.header.options.timestamps.filter(|_| self.negotiated.timestamps).map(|ts| ts.ecr);
         let marks = self.hear_echo(segment);
@@ -76,6 +79,11 @@ impl Connection {
             cwnd_limited: self.cong.is_cwnd_limited(),
             path_probe: self.path_probe_start(),
         };
+        if segment.predicted && segment.ack > prior_una {
+            cx.count(Counter::TCPHPAcks);
+        } else if segment.ack >= prior_una && segment.sequence_len() == 0 {
+            cx.count(Counter::TCPPureAcks);
+        }
         let summary =
             self.recovery.on_ack(&input, &mut env_of(&self.path, &self.options, cx), &mut self.cong);
         self.count_congestion(&summary, cx);
@@ -89,7 +97,15 @@ impl Connection {
         if input.path_probe.is_some() {
             self.judge_path_probe(&summary, cx);
         }
-        self.control_congestion(&summary, cx);
+        if segment.ack >= prior_una {
+            // The SACK blocks of an old ACK repair; they are no measure of the path, nor is an ACK of nothing (Linux).
+            cx.count_by(Counter::TCPDelivered, summary.delivered.into());
+            if outstanding {
+                self.control_congestion(&summary, cx);
+            } else {
+                self.cong.rate.count_delivered(summary.delivered);
+            }
+        }
         if segment.ack > prior_una {
             self.advance(cx);
         }
@@ -106,6 +122,14 @@ impl Connection {
         let view = self.view(cx);
         let settings = self.congestion_settings(cx);
         self.cong.on_ack(&counts, &sample, &view, &settings);
+        if let Some(sign) = self.cong.take_full_pipe() {
+            let (detected, window) = match sign {
+                FullPipe::Train => (Counter::TCPHystartTrainDetect, Counter::TCPHystartTrainCwnd),
+                FullPipe::Delay => (Counter::TCPHystartDelayDetect, Counter::TCPHystartDelayCwnd),
+            };
+            cx.count(detected);
+            cx.count_by(window, self.cong.cwnd().into());
+        }
     }
 
     pub(super) fn scaled_window(&self, segment: &Segment) -> u32 {

@@ -37,6 +37,8 @@ pub(crate) struct Segment {
     pub(crate) payload: Payload,
     /// The ECN field of its IP header.
     pub(crate) ecn: Ecn,
+    /// Linux's header prediction would have taken it; for the counters.
+    pub(crate) predicted: bool,
     /// How many wire segments this one stands for.
     pub(crate) segments: u16,
     /// Text of each of those but the last.
@@ -93,13 +95,15 @@ impl Connection {
         }
     }
 
-    fn steps(&mut self, segment: Segment, cx: &mut Context<'_>) -> Step {
+    fn steps(&mut self, mut segment: Segment, cx: &mut Context<'_>) -> Step {
         match self.state {
             State::Closed | State::Listen | State::TimeWait => return Err(DropReason::Closed),
             State::SynSent => return self.syn_sent(segment, cx),
             _ => {}
         }
-        if self.is_predicted(&segment, cx) {
+        let predicted = self.is_predicted(&segment, cx);
+        segment.predicted = self.would_linux_predict(&segment, predicted);
+        if predicted {
             self.fast_path(segment, cx);
             return Ok(());
         }
@@ -112,11 +116,15 @@ impl Connection {
         if !segment.has(Flags::ACK) {
             return Err(DropReason::NoAckFlag);
         }
-        if self.state == State::SynReceived || self.is_unconfirmed() {
+        let shakes_hands = self.state == State::SynReceived || self.is_unconfirmed();
+        if shakes_hands {
             self.check_handshake_ack(&segment, cx)?;
         }
         self.count_mark(&segment);
         self.check_ack(&segment, cx)?;
+        if shakes_hands {
+            self.handshake_acked(&segment);
+        }
         self.repair_before_text(&segment, cx);
         self.check_urgent(&segment, cx);
         if !self.take_text(segment, cx)? {

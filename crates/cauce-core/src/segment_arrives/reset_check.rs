@@ -34,10 +34,8 @@ impl Connection {
             State::CloseWait => Errno::EPIPE,
             _ => Errno::ECONNRESET,
         };
-        match self.state {
-            State::SynSent | State::SynReceived => cx.count(Counter::AttemptFails),
-            State::Established | State::CloseWait => cx.count(Counter::EstabResets),
-            _ => {}
+        if matches!(self.state, State::SynSent | State::SynReceived) {
+            cx.count(Counter::AttemptFails);
         }
         self.destroy(Some(error), cx);
     }
@@ -55,7 +53,9 @@ impl Connection {
             return false;
         }
         let allowed = cx.challenges.allow(cx.now, cx.sysctl.tcp_challenge_ack_limit, cx.rng);
-        cx.count(if allowed { Counter::TCPChallengeACK } else { Counter::TCPACKSkippedChallenge });
+        if allowed {
+            cx.count(Counter::TCPChallengeACK);
+        }
         allowed
     }
 }

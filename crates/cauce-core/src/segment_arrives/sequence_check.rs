@@ -14,9 +14,15 @@ use cauce_wire::Flags;
 impl Connection {
     pub(super) fn check_sequence(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Step {
         self.check_paws(segment, cx)?;
-        let Err(reason) = self.is_in_window(segment, cx) else { return Ok(()) };
+        let Err(reason) = self.is_in_window(segment) else { return Ok(()) };
         if segment.has(Flags::RST) {
             return self.reset_outside_window(segment, reason, cx);
+        }
+        if segment.has(Flags::SYN) {
+            return Err(self.challenge_syn(cx));
+        }
+        if reason == DropReason::AfterWindow {
+            cx.count(Counter::BeyondWindow);
         }
         self.answer_unacceptable(segment, Counter::TCPACKSkippedSeq, cx);
         Err(reason)
@@ -46,6 +52,9 @@ impl Connection {
         if bare && self.is_disordered_ack(segment, ts.val) {
             return Ok(());
         }
+        if segment.has(Flags::SYN) {
+            return Err(self.challenge_syn(cx));
+        }
         cx.count(Counter::PAWSEstab);
         self.answer_unacceptable(segment, Counter::TCPACKSkippedPAWS, cx);
         Err(DropReason::Paws)
@@ -64,7 +73,7 @@ impl Connection {
 
     /// The four cases of RFC 9293 table 6. Text beyond the right edge of a segment that starts inside is
     /// refused only while the user has not read what arrived before, as Linux does.
-    fn is_in_window(&mut self, segment: &Segment, cx: &mut Context<'_>) -> Result<(), DropReason> {
+    fn is_in_window(&self, segment: &Segment) -> Result<(), DropReason> {
         if segment.end() < self.recv.last_ack_sent() {
             return Err(DropReason::BeforeWindow);
         }
@@ -72,7 +81,6 @@ impl Connection {
         // A FIN may stand just beyond the edge: it takes no room (Linux).
         let beyond = segment.end() - u64::from(segment.has(Flags::FIN)) > edge;
         if beyond && (segment.seq > edge || self.recv.readable() > 0) {
-            cx.count(Counter::BeyondWindow);
             return Err(DropReason::AfterWindow);
         }
         Ok(())
@@ -83,7 +91,6 @@ impl Connection {
     /// ever.
     pub(super) fn answer_unacceptable(&mut self, segment: &Segment, skipped: Counter, cx: &mut Context<'_>) {
         if segment.sequence_len() > 0 && segment.seq < self.recv.nxt() {
-            cx.count(Counter::DelayedACKLost);
             self.recv.duplicate(segment.seq, segment.end(), cx);
         }
         let has_text = segment.sequence_len() > 0 && !segment.has(Flags::SYN);

@@ -22,8 +22,16 @@ impl Connection {
         if completes_simultaneous_open {
             return Ok(());
         }
+        Err(self.challenge_syn(cx))
+    }
+
+    /// A SYN that cannot belong to this connection: the peer is asked, whatever its numbers.
+    pub(super) fn challenge_syn(&mut self, cx: &mut Context<'_>) -> DropReason {
+        if self.state == State::Established {
+            cx.count(Counter::InErrs);
+        }
         cx.count(Counter::TCPSYNChallenge);
         self.challenge(cx);
-        Err(DropReason::InvalidSyn)
+        DropReason::InvalidSyn
     }
 }

@@ -35,13 +35,20 @@ impl Connection {
         if !self.has(flag::ACTIVE) {
             // The SYN,ACK left before this block existed: there is no record of it to acknowledge.
             self.snd.una = self.snd.iss() + 1;
-            self.cong.rate.handshake_delivered(cx.now);
         }
         self.confirm(segment.header.options.timestamps.map(|ts| ts.ecr), cx);
         if self.state == State::SynReceived {
             self.established(!unconfirmed, cx);
         }
         Ok(())
+    }
+
+    /// The segment has ended a handshake and everything else has looked at its acknowledgement: as on Linux our SYN
+    /// counts as delivered only now, and the window is scaled even if the segment is a SYN.
+    pub(super) fn handshake_acked(&mut self, segment: &Segment) {
+        self.cong.rate.handshake_delivered();
+        self.snd.wnd = u32::from(segment.header.window) << self.negotiated.snd_scale;
+        self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
     }
 
     /// Takes the text of the SYN that has opened this connection, and answers it (RFC 7413 4.2.2).
@@ -100,6 +107,7 @@ impl Connection {
                 tos: self.options.traffic_class(self.key.is_v4()),
             };
             if let Some(reset) = reset_for(&self.key, &segment.header, segment.len, path) {
+                cx.count(Counter::OutSegs);
                 cx.count(Counter::OutRsts);
                 cx.replies.push_back(build_segment(&reset));
             }
@@ -135,11 +143,14 @@ impl Connection {
     /// The same; `begins` is false when it has carried data before.
     fn established(&mut self, begins: bool, cx: &mut Context<'_>) {
         self.transition(Event::AckOfSyn, cx);
-        self.stats.established(cx.now);
+        self.stats.established(begins, cx.now);
         self.sync_mss(cx);
+        self.recv.expect_segments_of(self.mss);
         if begins {
             self.begin_afresh(cx);
             self.start_transfer(cx);
+        } else {
+            self.begin_pacing(cx);
         }
         self.arm_keepalive(cx);
         self.want(pending::OUTPUT);
@@ -159,6 +170,11 @@ impl Connection {
         self.recovery.on_established(None, una, nxt, &env);
     }
 
+    fn begin_pacing(&mut self, cx: &Context<'_>) {
+        let (view, settings) = (self.view(cx), self.congestion_settings(cx));
+        self.cong.update_pacing_rate(&view, &settings);
+    }
+
     /// What congestion control and the send buffer begin with.
     fn start_transfer(&mut self, cx: &mut Context<'_>) {
         if self.recovery.total_retrans() > 1 && self.recovery.may_still_undo() {
@@ -173,8 +189,10 @@ impl Connection {
         self.recall_path(cx);
         let view = self.view(cx);
         self.cong.start(&view);
-        let settings = self.congestion_settings(cx);
-        self.cong.update_pacing_rate(&view, &settings);
+        if !self.has(flag::ACTIVE) && !self.is_unconfirmed() {
+            // An active connection has learned its rate from the acknowledgement of its SYN, which Linux keeps.
+            self.begin_pacing(cx);
+        }
         self.expand_send_buffer(cx);
     }
 }

@@ -75,9 +75,11 @@ impl Connection {
         let spec = SegmentSpec {
             ttl: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
             tos: self.options.traffic_class(self.key.is_v4()),
+            flow_label: self.flow_label(cx.sysctl),
             device: self.path.device,
             ..SegmentSpec::new(self.key, seq, Flags::RST, SendReason::Reset)
         };
+        cx.count(Counter::OutSegs);
         cx.count(Counter::OutRsts);
         cx.replies.push_back(build_segment(&spec));
     }

@@ -17,7 +17,6 @@ impl Connection {
     pub(super) fn take_text(&mut self, segment: Segment, cx: &mut Context<'_>) -> Result<bool, DropReason> {
         if segment.has(Flags::SYN) {
             // The SYN,ACK that ends a simultaneous open repeats the peer's SYN: answered as what arrives twice (Linux).
-            cx.count(Counter::DelayedACKLost);
             self.recv.duplicate(segment.seq, segment.end(), cx);
             self.answer(cx);
             return Ok(true);
@@ -33,9 +32,6 @@ impl Connection {
             return Err(self.refuse_text(&segment, Errno::ECONNRESET, DropReason::DataAfterClose, cx));
         }
         let had = self.recv.readable();
-        if segment.len > 0 {
-            self.stats.last_data_recv = cx.now;
-        }
         self.note_echo(&segment, cx);
         let times = self.path_times();
         let (len, mark) = (segment.len, segment.ecn);
@@ -48,6 +44,9 @@ impl Connection {
             segment_size: segment.segment_size,
         };
         let outcome = self.recv.text(text, &times, cx);
+        if outcome.in_order_bytes > 0 {
+            self.stats.last_data_recv = cx.now;
+        }
         let queued = outcome.dropped.is_none() && !outcome.duplicate;
         if len > 0 && (queued || outcome.out_of_order) {
             self.heed_mark(mark, cx);

@@ -39,13 +39,14 @@ impl Connection {
         full
     }
 
-    /// True when the small write that asks to be sent waits for a packet before it to leave its device.
-    pub(crate) fn autocorks(&mut self, unsent: u64, goal: u64, cx: &mut Context<'_>) -> bool {
+    /// True when the small write that asks to be sent waits for a packet before it to leave its device, which held
+    /// `below` bytes of the connection when it asked.
+    pub(crate) fn autocorks(&mut self, unsent: u64, goal: u64, below: u32, cx: &mut Context<'_>) -> bool {
         let asks = self.is_pending(pending::WROTE) && !self.is_pending(pending::FLUSH);
         if !asks || cx.sysctl.tcp_autocorking == 0 || self.has(flag::SND_SHUTDOWN) {
             return false;
         }
-        let below = u64::from(self.snd.below);
+        let below = u64::from(below);
         let waits = unsent < goal
             && self.recovery.packets_out() > 0
             && below >= unsent + u64::from(FRAME_OVERHEAD)

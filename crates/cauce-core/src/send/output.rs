@@ -122,6 +122,7 @@ impl Connection {
         let packet = self.build(segment, cx);
         out.push(packet);
         if first {
+            cx.count(Counter::ActiveOpens);
             self.record_sent(self.snd.iss(), start, self.mss.into(), Control::SYN, cx);
             self.snd.nxt = start;
             if len > 0 {
@@ -131,6 +132,8 @@ impl Connection {
                 self.write.sent(self.snd.nxt);
                 cx.count(Counter::TCPOrigDataSent);
             }
+        } else {
+            self.recovery.syn_answers(cx.now);
         }
     }
 
@@ -203,6 +206,8 @@ impl Connection {
 
     /// New data, as far as every room allows.
     fn send_new(&mut self, cx: &mut Context<'_>, out: &mut Batch, turn: usize) -> Blocked {
+        // What leaves now is not what a small write would wait for.
+        let below = self.snd.below;
         if self.probe_path(cx, out) == ProbeStep::Wait {
             return Blocked::Probe;
         }
@@ -213,7 +218,7 @@ impl Connection {
             if out.len() >= turn {
                 return Blocked::Turn;
             }
-            let len = match self.next_length(cx) {
+            let len = match self.next_length(below, cx) {
                 Ok(len) => len,
                 Err(blocked) => return blocked,
             };
@@ -221,8 +226,8 @@ impl Connection {
         }
     }
 
-    /// How many bytes the next (super-)segment takes, or why there is none.
-    fn next_length(&mut self, cx: &mut Context<'_>) -> Result<u64, Blocked> {
+    /// How many bytes the next (super-)segment takes, or why there is none. Devices held `below` bytes before.
+    fn next_length(&mut self, below: u32, cx: &mut Context<'_>) -> Result<u64, Blocked> {
         let mss = u64::from(self.effective_mss());
         let unsent = self.unsent();
         if self.timers.pacing.blocked_until(cx.now).is_some() {
@@ -233,7 +238,7 @@ impl Connection {
             return Err(Blocked::CongestionWindow);
         }
         let goal = u64::from(self.super_segment_goal(cx));
-        if self.autocorks(unsent, goal * mss, cx) {
+        if self.autocorks(unsent, goal * mss, below, cx) {
             return Err(Blocked::Below);
         }
         let most = room.min(goal) * mss;
@@ -355,7 +360,8 @@ impl Connection {
         self.record_sent(start, next, mss as u32, control, cx);
         self.snd.nxt = next;
         self.timers.persist = Instant::NEVER;
-        cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(mss));
+        // A FIN alone counts, too (Linux).
+        cx.count_by(Counter::TCPOrigDataSent, (taken as u64).div_ceil(mss).max(1));
     }
 
     /// The first segment after a quiet time: the window may have gone stale (P-089, S-42).
@@ -386,8 +392,11 @@ impl Connection {
         cx: &mut Context<'_>,
     ) {
         let before = self.recovery.packets_out();
-        let stamp =
-            if control.syn { self.cong.rate.stamp_of_syn() } else { self.cong.rate.stamp(cx.now, before) };
+        // What leaves with a SYN tells no more of a rate than the SYN.
+        let stamp = match control.syn || self.state == State::SynSent {
+            true => self.cong.rate.stamp_of_syn(),
+            false => self.cong.rate.stamp(cx.now, before),
+        };
         let env = self.env(cx);
         self.recovery.on_sent(start, end, mss, control, stamp, &env);
         self.cong.on_sent(self.recovery.packets_out().saturating_sub(before));
@@ -442,11 +451,9 @@ impl Connection {
             let settings = self.congestion_settings(cx);
             self.cong.validate(&view, &usage, &settings);
         }
-        if blocked == Blocked::Empty && !limited && self.recovery.lost_out() <= self.recovery.retrans_out() {
-            self.cong.rate.set_app_limited(in_flight);
-        }
         let waiting = match blocked {
-            _ if !self.state.is_synchronized() => Waiting::Idle,
+            _ if self.has_data_in_syn() && self.recovery.packets_out() > 0 => Waiting::Busy,
+            _ if !self.state.is_synchronized() && !self.is_unconfirmed() => Waiting::Idle,
             Blocked::PeerWindow => Waiting::PeerWindow,
             _ if self.recovery.packets_out() == 0 && self.to_send() == 0 => Waiting::Idle,
             _ if blocked == Blocked::Empty && self.has(flag::WANTS_ROOM) => Waiting::SendBuffer,

@@ -63,7 +63,6 @@ impl Connection {
         if self.recovery.packets_out() > 0 || self.to_send() == 0 {
             return;
         }
-        cx.count(Counter::TCPWinProbe);
         let room = self.window_room().min(self.unsent()).min(u64::from(self.effective_mss()));
         if room > 0 {
             self.send_text(room, SendReason::WindowProbe, cx, out);
@@ -75,6 +74,7 @@ impl Connection {
             let announcement = Outgoing::bare(self.snd.una, Flags::ACK, SendReason::WindowProbe);
             let packet = self.build(announcement, cx);
             out.push(packet);
+            cx.count(Counter::TCPWinProbe);
         }
         let packet = if cx.sysctl.tcp_probe_bytes != 0 {
             let (payload, len) = self.write.slices(self.snd.nxt, 1);
@@ -91,5 +91,6 @@ impl Connection {
             self.build(Outgoing::bare(seq, Flags::ACK, SendReason::WindowProbe), cx)
         };
         out.push(packet);
+        cx.count(Counter::TCPWinProbe);
     }
 }

@@ -156,6 +156,13 @@ impl RetransmitQueue {
         self.records.push_back(record);
     }
 
+    /// The first record leaves once more, without being sent again.
+    pub fn touch_head(&mut self, now: Instant) {
+        if let Some(head) = self.records.front_mut() {
+            head.last_sent = now;
+        }
+    }
+
     /// Takes what `ack` covers from the head: a whole record or a part of one. `None` when the head is not
     /// covered any further. Whoever needs the record looks at the [`head`](Self::head) before.
     ///

@@ -96,6 +96,8 @@ impl Connection {
         }
         let mut flags = segment.flags;
         let end = segment.seq + u64::from(syn) + segment.len as u64;
+        let occupied = end + u64::from(segment.flags.contains(Flags::FIN));
+        let repeats = occupied > segment.seq && occupied <= self.snd.nxt;
         let urgent = if syn { None } else { self.urgent_pointer(segment.seq, cx) };
         if urgent.is_some() {
             flags |= Flags::URG;
@@ -126,7 +128,7 @@ impl Connection {
         let reason = segment.reason;
         cx.trace.emit(cx.now, Some(self.id), || TraceEvent::SegmentOut { segment: info, reason });
         let (bytes, transport) = write_headers(&self.key, network, &header, segment.len);
-        self.account_sent(&segment, segments, flags, cx);
+        self.account_sent(&segment, segments, flags, repeats, cx);
         let token = self.token(segment.len, end);
         if ack {
             self.recv.ack_sent(cx);
@@ -171,27 +173,36 @@ impl Connection {
     }
 
     fn network_fields(&mut self, segments: usize, mark: Ecn, cx: &Context<'_>) -> NetworkFields {
-        let identification = self.ip_id;
-        self.ip_id = self.ip_id.wrapping_add(segments as u16);
+        let mut identification = 0;
+        if self.key.is_v4() {
+            identification = self.ip_id;
+            self.ip_id = self.ip_id.wrapping_add(segments as u16);
+        }
         NetworkFields {
             hop_limit: self.options.hop_limit(self.key.is_v4(), cx.sysctl),
             traffic_class: self.options.traffic_class(self.key.is_v4()) & !3 | mark as u8,
-            flow_label: 0,
+            flow_label: self.flow_label(cx.sysctl),
             identification,
             dont_fragment: matches!(self.options.mtu_discover(self.key.is_v4()), 1..=3),
         }
     }
 
-    fn account_sent(&mut self, segment: &Outgoing, segments: usize, flags: Flags, cx: &mut Context<'_>) {
+    /// What `repeats` sequence numbers that have left before is no new segment of the MIB's.
+    fn account_sent(
+        &mut self,
+        segment: &Outgoing,
+        segments: usize,
+        flags: Flags,
+        repeats: bool,
+        cx: &mut Context<'_>,
+    ) {
         self.stats.segs_out = self.stats.segs_out.wrapping_add(segments as u32);
         if segment.len > 0 {
             self.stats.data_segs_out = self.stats.data_segs_out.wrapping_add(segments as u32);
             self.stats.last_data_sent = cx.now;
             self.recv.data_sent(cx);
         }
-        if matches!(segment.reason, SendReason::Retransmit | SendReason::Timeout) {
-            // Recovery counts RetransSegs.
-        } else {
+        if !repeats {
             cx.count_by(Counter::OutSegs, segments as u64);
         }
         if flags.contains(Flags::RST) {

@@ -3,14 +3,22 @@
 //! Field names, units and meanings are those of Linux's `struct tcp_info`; here they are values of Rust. The
 //! byte layout belongs to the descriptor faces.
 
+use crate::congestion::INFINITE_SSTHRESH;
 use crate::connection::ecn::{Mode, Received};
 use crate::connection::state::State;
 use crate::connection::{Connection, FIRST_OFFSET, flag};
 use crate::recovery::phase::Phase;
+use crate::socket::options::SocketOptions;
+use crate::sysctl::Sysctls;
 use crate::time::Instant;
 
 /// What `rcv_mss` begins with (Linux: `TCP_MIN_MSS`).
 const SMALLEST_MSS: u32 = 88;
+
+/// What Linux begins with before a connection knows better.
+const INITIAL_CWND: u32 = 10;
+const INITIAL_VARIATION_US: u32 = 250_000;
+const FIRST_MSS: u32 = 536;
 
 /// A picture of one connection.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,7 +34,7 @@ pub struct TcpInfo {
     /// How often the RTO has been doubled.
     pub backoff: u8,
     /// 1 timestamps, 2 SACK, 4 window scaling, 8 ECN, 16 something ECN-capable has arrived, 32 the data of the SYN was
-    /// taken (Fast Open).
+    /// taken (Fast Open), 128 a SYN opened the connection (Fast Open, passive).
     pub options: u8,
     /// Shift of the peer's windows.
     pub snd_wscale: u8,
@@ -48,6 +56,8 @@ pub struct TcpInfo {
     pub lost: u32,
     /// Retransmitted segments outstanding.
     pub retrans: u32,
+    /// Segments below the highest SACK, where `tcp_fack` is set (S-17); 0 otherwise, as on Linux.
+    pub fackets: u32,
     /// Milliseconds since data was last sent.
     pub last_data_sent: u32,
     /// Milliseconds since data last arrived.
@@ -155,13 +165,38 @@ pub struct TcpInfo {
 }
 
 impl TcpInfo {
-    /// A socket without a connection.
-    pub(crate) fn closed() -> Self {
-        TcpInfo { snd_cwnd: 10, snd_ssthresh: 0x7fff_ffff, rto: 1_000_000, ..TcpInfo::default() }
+    /// A socket without a connection: what a connection would begin with.
+    pub(crate) fn closed(options: &SocketOptions, sysctl: &Sysctls) -> Self {
+        TcpInfo {
+            rto: sysctl.tcp_rto_initial_ms.saturating_mul(1000),
+            rttvar: INITIAL_VARIATION_US,
+            min_rtt: u32::MAX,
+            snd_mss: FIRST_MSS,
+            snd_ssthresh: INFINITE_SSTHRESH,
+            delivery_rate_app_limited: true,
+            ..TcpInfo::unused(options, sysctl)
+        }
     }
 
-    pub(crate) fn of_listener(waiting: u32, backlog: u32) -> Self {
-        TcpInfo { state: State::Listen, unacked: waiting, sacked: backlog, ..TcpInfo::default() }
+    pub(crate) fn of_listener(waiting: u32, backlog: u32, options: &SocketOptions, sysctl: &Sysctls) -> Self {
+        TcpInfo {
+            state: State::Listen,
+            unacked: waiting,
+            sacked: backlog,
+            ..TcpInfo::unused(options, sysctl)
+        }
+    }
+
+    /// What a listener shows, too.
+    fn unused(options: &SocketOptions, sysctl: &Sysctls) -> Self {
+        let rate = options.max_pacing_rate();
+        TcpInfo {
+            snd_cwnd: INITIAL_CWND,
+            reordering: sysctl.reordering(),
+            pacing_rate: rate,
+            max_pacing_rate: rate,
+            ..TcpInfo::default()
+        }
     }
 
     pub(crate) fn of(conn: &Connection, now: Instant) -> Self {
@@ -183,6 +218,7 @@ impl TcpInfo {
                 | u8::from(agreed.sack) << 1
                 | u8::from(agreed.window_scaling) << 2
                 | u8::from(conn.syn_data_acked()) << 5
+                | u8::from(conn.rare.as_ref().is_some_and(|rare| rare.opened_by_syn)) << 7
                 | ecn.map_or(0, |ecn| u8::from(ecn.mode != Mode::Off) << 3 | u8::from(ecn.seen) << 4),
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
@@ -194,6 +230,7 @@ impl TcpInfo {
             sacked: conn.recovery.sacked_out(),
             lost: conn.recovery.lost_out(),
             retrans: conn.recovery.retrans_out(),
+            fackets: 0,
             last_data_sent: millis(conn.stats.last_data_sent),
             last_data_recv: millis(conn.stats.last_data_recv),
             last_ack_recv: millis(conn.stats.last_ack_recv),
@@ -242,23 +279,29 @@ impl TcpInfo {
             rcv_ooopack: conn.recv.out_of_order_segments(),
             snd_wnd: conn.snd.wnd,
             rcv_wnd: conn.recv.offered(),
-            rehash: u32::from(total_rto),
+            rehash: conn.rehashes(),
             total_rto,
             total_rto_recoveries,
             total_rto_time: conn.recovery.rto_time_ms(now),
             fastopen_client_fail: conn.fast_open_failure() as u8,
         };
-        if conn.state == State::SynSent { info.before_agreement() } else { info }
+        let unanswered = conn.has(flag::ACTIVE) && conn.snd.max_wnd == 0;
+        if conn.state == State::SynSent || unanswered {
+            info.before_agreement(agreed.advertised_mss)
+        } else {
+            info
+        }
     }
 
     /// As long as the peer has not answered, nothing is agreed upon and nothing has been measured.
-    fn before_agreement(self) -> Self {
+    fn before_agreement(self, advertised_mss: u16) -> Self {
         let (options, snd_wscale, rcv_wscale, rcv_space) = (0, 0, 0, 0);
         TcpInfo {
             options,
             snd_wscale,
             rcv_wscale,
             rcv_space,
+            advmss: advertised_mss.into(),
             rcv_mss: SMALLEST_MSS,
             rcv_ssthresh: self.rcv_wnd,
             ..self

@@ -3,6 +3,7 @@
 
 use super::entity::FlowRef;
 use super::interfaces::{LOOPBACK, PathError};
+use super::ip_counts::IpCounters;
 use super::listeners::ListenAddr;
 use super::ports::PortRange;
 use super::sockets::{hold_of, usable_addr};
@@ -40,6 +41,7 @@ impl Stack {
             };
         }
         if to.is_multicast_or_broadcast() {
+            self.shared.counters.add(IpCounters::of_address(&to).out_no_routes, 1);
             return Err(Errno::ENETUNREACH);
         }
         self.interfaces.forget_old_advice(now);
@@ -50,8 +52,13 @@ impl Stack {
         if from.is_some_and(foreign) && !idle.options.has(option::TRANSPARENT) {
             return Err(Errno::ENETUNREACH);
         }
-        let (path, source) =
-            self.interfaces.path(from, to, idle.options.route_query()).map_err(|PathError(errno)| errno)?;
+        let found = self.interfaces.path(from, to, idle.options.route_query());
+        let (path, source) = found.map_err(|PathError(errno)| {
+            if errno == Errno::ENETUNREACH {
+                self.shared.counters.add(IpCounters::of_address(&to).out_no_routes, 1);
+            }
+            errno
+        })?;
         let hold = idle.hold;
         let options = idle.options.clone();
         let mut key = FlowKey { local: source, remote: to, local_port: 0, remote_port: remote.port() };
@@ -154,7 +161,6 @@ impl Stack {
         if idle.delays_acks {
             conn.recv.enter_pingpong();
         }
-        cx.count(Counter::ActiveOpens);
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
         let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);
         if let Some(entry) = self.sockets.get_mut(id) {

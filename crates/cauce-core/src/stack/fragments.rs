@@ -3,6 +3,7 @@
 //! Hands frames to the wire crate's reassembler within the bounds of the settings, keeps its deadline and its
 //! counters. A whole packet passes untouched; only a fragment is copied.
 
+use super::ip_counts::IpCounters;
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
@@ -34,7 +35,8 @@ impl Fragments {
         if header.fragment.is_none() {
             return Some(frame);
         }
-        ctx.count(Counter::IpReasmReqds);
+        let counters = IpCounters::of(header.version());
+        ctx.count(counters.fragments);
         let room = usize::try_from(ctx.sysctl.ipfrag_high_thresh).unwrap_or(usize::MAX);
         let time = u64::from(ctx.sysctl.ipfrag_time).saturating_mul(1000);
         let reassembler = self.reassembler.get_or_insert_with(|| Reassembler::new(room, MAX_DATAGRAMS, time));
@@ -45,13 +47,13 @@ impl Fragments {
             Reassembly::Whole => Some(frame),
             Reassembly::Held => None,
             Reassembly::Complete(packet) => {
-                ctx.count(Counter::IpReasmOKs);
+                ctx.count(counters.reassembled);
                 let whole = Frame::new(packet.into());
                 Some(Frame { device: frame.device, queue: frame.queue, ..whole })
             }
             Reassembly::Dropped(FragmentDrop::Duplicate) => None,
             Reassembly::Dropped(reason) => {
-                ctx.count(Counter::IpReasmFails);
+                ctx.count(counters.not_reassembled);
                 ctx.dropped(match reason {
                     FragmentDrop::NoRoom | FragmentDrop::TooManyPieces => DropReason::FragmentLimit,
                     _ => DropReason::BadFragment,

@@ -6,6 +6,7 @@
 
 use super::entity::{FlowRef, StackTimer};
 use super::icmp_errors::{IcmpMeaning, flow_of, meaning};
+use super::ip_counts::IcmpCounters;
 use super::path_mtu_cache::PathMtuLimits;
 use super::{Entry, Stack};
 use crate::addr::FlowKey;
@@ -37,15 +38,22 @@ impl Stack {
             IpVersion::V4 => icmp::parse_v4(message, ip.src),
             IpVersion::V6 => icmp::parse_v6(message, ip.src, ip.dst),
         };
+        let counters = IcmpCounters::of(ip.version());
         match parsed {
             Ok(IcmpMessage::TcpError(error)) => {
-                self.shared.counters.add(Counter::IcmpInMsgs, 1);
+                self.shared.counters.add(counters.messages, 1);
+                if let Some(counter) = counters.of_kind(error.icmp_type) {
+                    self.shared.counters.add(counter, 1);
+                }
                 let quoted = whole.slice(ip.header_len + QUOTE_AT.min(end - ip.header_len)..end);
                 self.icmp_error(&error, quoted, now);
                 None
             }
             Ok(IcmpMessage::Other { .. }) => Some(frame),
-            Err(_) => self.end(now, Counter::IcmpInErrors, DropReason::BadIcmp),
+            Err(_) => {
+                self.shared.counters.add(counters.messages, 1);
+                self.end(now, counters.errors, DropReason::BadIcmp)
+            }
         }
     }
 
@@ -53,7 +61,8 @@ impl Stack {
         let key = flow_of(error);
         let hash = self.flows.hash(&key);
         let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key) else {
-            self.end(now, Counter::IcmpInErrors, DropReason::IcmpNoSocket);
+            let version = if key.is_v4() { IpVersion::V4 } else { IpVersion::V6 };
+            self.end(now, IcmpCounters::of(version).errors, DropReason::IcmpNoSocket);
             return;
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };

@@ -3,6 +3,7 @@
 use super::control_segment::build_segment;
 use super::entity::FlowRef;
 use super::interfaces::LOOPBACK;
+use super::ip_counts::IpCounters;
 use super::listeners::Arrival;
 use super::reset::{ReplyPath, reset_for};
 use super::{Entry, Stack};
@@ -14,7 +15,7 @@ use crate::receive::Payload;
 use crate::segment_arrives::Segment;
 use crate::time::Instant;
 use bytes::Bytes;
-use cauce_wire::{Ecn, Flags, IpHeader, TcpHeader, protocol};
+use cauce_wire::{Flags, IpHeader, TcpHeader, protocol};
 
 /// A TCP segment that has been read and found sound, with what its packet said.
 pub(super) struct Arrived {
@@ -37,7 +38,6 @@ impl Stack {
     /// Takes one packet in. What this stack does not handle (UDP, other protocols, ICMP that concerns no TCP
     /// connection) comes back; everything else is consumed, whatever becomes of it.
     pub fn handle_packet(&mut self, arrived: Instant, frame: Frame) -> Option<Frame> {
-        self.shared.counters.add(Counter::IpInReceives, u64::from(frame.segments.max(1)));
         let frame = self.link_input(frame, arrived)?;
         self.ip_input(frame, arrived)
     }
@@ -45,37 +45,40 @@ impl Stack {
     /// A packet without a link header.
     pub(super) fn ip_input(&mut self, frame: Frame, now: Instant) -> Option<Frame> {
         let whole = frame.len();
+        let counters = IpCounters::of_packet(frame.head.first());
+        self.shared.counters.add(counters.in_receives, 1);
+        self.shared.counters.add(counters.in_octets, whole as u64);
         let ip = match IpHeader::parse(&frame.head, whole) {
             Ok(ip) => ip,
-            Err(_) => return self.end(now, Counter::IpInHdrErrors, DropReason::BadIpHeader),
+            Err(_) => return self.end(now, counters.in_header_errors, DropReason::BadIpHeader),
         };
-        self.count_ecn(&ip, &frame);
+        self.shared.counters.add(counters.of_mark(ip.ecn()), u64::from(frame.segments.max(1)));
         if !self.interfaces.accepts(ip.dst.into()) {
-            return self.end(now, Counter::IpInAddrErrors, DropReason::NotOurs);
+            return self.end(now, counters.in_address_errors, DropReason::NotOurs);
         }
-        if ip.fragment.is_some() {
-            let whole = self.reassemble(frame, &ip, now)?;
-            return self.ip_input(whole, now);
+        if ip.fragment.is_none() {
+            return self.deliver(frame, &ip, now);
         }
-        match ip.protocol {
-            protocol::TCP => {
-                self.tcp_input(frame, &ip, now);
-                None
-            }
-            protocol::ICMP | protocol::ICMPV6 => self.icmp_input(frame, &ip, now),
-            _ => Some(frame),
+        let whole = self.reassemble(frame, &ip, now)?;
+        match IpHeader::parse(&whole.head, whole.len()) {
+            Ok(ip) => self.deliver(whole, &ip, now),
+            Err(_) => self.end(now, counters.in_header_errors, DropReason::BadIpHeader),
         }
     }
 
-    /// Counts a packet by its ECN field, whatever becomes of it.
-    fn count_ecn(&mut self, ip: &IpHeader, frame: &Frame) {
-        let counter = match ip.ecn() {
-            Ecn::NotEct => Counter::InNoECTPkts,
-            Ecn::Ect1 => Counter::InECT1Pkts,
-            Ecn::Ect0 => Counter::InECT0Pkts,
-            Ecn::Ce => Counter::InCEPkts,
-        };
-        self.shared.counters.add(counter, u64::from(frame.segments.max(1)));
+    /// Hands a whole packet to its transport.
+    fn deliver(&mut self, frame: Frame, ip: &IpHeader, now: Instant) -> Option<Frame> {
+        if matches!(ip.protocol, protocol::TCP | protocol::ICMP | protocol::ICMPV6) {
+            self.shared.counters.add(IpCounters::of(ip.version()).in_delivers, 1);
+        }
+        match ip.protocol {
+            protocol::TCP => {
+                self.tcp_input(frame, ip, now);
+                None
+            }
+            protocol::ICMP | protocol::ICMPV6 => self.icmp_input(frame, ip, now),
+            _ => Some(frame),
+        }
     }
 
     /// Ends a packet's way with a counter and a reason.
@@ -130,7 +133,7 @@ impl Stack {
             remote_port: header.src_port,
         };
         if key.remote.is_unspecified() || key.remote.is_multicast_or_broadcast() {
-            self.end(now, Counter::IpInAddrErrors, DropReason::BadSource);
+            self.end(now, IpCounters::of(ip.version()).in_address_errors, DropReason::BadSource);
             return None;
         }
         let len = tcp_len - header_len;
@@ -144,8 +147,17 @@ impl Stack {
         let mut payload = Payload::from_frame(frame, headers);
         payload.truncate(len);
         let ecn = ip.ecn();
-        let segment =
-            Segment { header, seq: 0, ack: 0, len: len as u32, payload, ecn, segments, segment_size };
+        let segment = Segment {
+            header,
+            seq: 0,
+            ack: 0,
+            len: len as u32,
+            payload,
+            ecn,
+            predicted: false,
+            segments,
+            segment_size,
+        };
         let hash = self.flows.hash(&key);
         let (traffic_class, hop_limit) = (ip.traffic_class, ip.hop_limit);
         Some(Arrived { key, segment, device, heard_on, traffic_class, hash, queue, hop_limit, syn_headers })

@@ -186,7 +186,7 @@ impl Stack {
     fn listed_listener(&self, id: SocketId, listener: &Listener) -> Listed {
         let (waiting, backlog) = (listener.accept.len() as u32, listener.accept.backlog());
         let details = Details {
-            info: TcpInfo::of_listener(waiting, backlog),
+            info: TcpInfo::of_listener(waiting, backlog, &listener.options, &self.shared.sysctl),
             algorithm: listener.algorithm.name.as_str().to_owned(),
             memory: MemoryUse {
                 receive_limit: listener.options.recv_buffer,

@@ -34,6 +34,7 @@ pub mod icmp_errors;
 mod icmp_input;
 mod input;
 pub mod interfaces;
+mod ip_counts;
 mod link;
 pub mod listeners;
 pub mod listing;

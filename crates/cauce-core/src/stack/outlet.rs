@@ -85,6 +85,7 @@ impl Stack {
     /// Takes entries for this stack itself out of the batch, and gives those for layer-2 devices their link
     /// header.
     fn redirect(&mut self, start: usize, now: Instant, out: &mut Batch) {
+        self.count_packets_sent(start, out);
         let needs = out
             .iter()
             .skip(start)

@@ -9,6 +9,7 @@ use super::reset::ECN_MASK;
 use super::{Entry, PortHold, Stack};
 use crate::addr::Addr;
 use crate::congestion::{Algorithm, CongestionControl};
+use crate::connection::flow_label::flow_label;
 use crate::connection::negotiated::Negotiated;
 use crate::connection::opening::{Setup, advertised_mss, opening_window};
 use crate::connection::state::State;
@@ -74,6 +75,9 @@ impl Stack {
             syncookies: sysctl.tcp_syncookies,
         };
         let full = self.syn_queue.len() as u64 >= u64::from(sysctl.max_half_open);
+        if let Some(counter) = self.syn_queue.flood(id, limits) {
+            self.shared.counters.add(counter, 1);
+        }
         let admission = match self.syn_queue.admit(id, limits, proven) {
             Admission::Queue if full => Admission::Drop,
             other => other,
@@ -162,7 +166,7 @@ impl Stack {
             rcv_wnd: window.window,
             ts_recent: theirs.timestamps.map_or(0, |ts| ts.val),
             ts_offset: self.timestamp_offset(&key),
-            flow_label: 0,
+            flow_seed: self.isn.flow_seed(&key),
             last_oow_ack: 0,
             peer_mss: agreed.peer_mss,
             advertised_mss: mss,
@@ -180,6 +184,7 @@ impl Stack {
     pub(super) fn syn_ack_spec(&self, record: &HalfOpen, now: Instant) -> SegmentSpec {
         let mut spec = record.syn_ack(self.record_ttl(record), now);
         spec.options.acc_ecn = ecn::syn_ack_option(record, &self.shared.sysctl);
+        spec.flow_label = flow_label(record.flow_seed, &self.shared.sysctl);
         spec
     }
 
@@ -315,9 +320,10 @@ impl Stack {
             return;
         }
         let Some(record) = self.syn_queue.get_mut(index) else { return };
-        record.retransmits = record.retransmits.saturating_add(1);
+        record.count_repetition();
         let record = *record;
         self.shared.counters.add(Counter::TCPSynRetrans, 1);
+        self.shared.counters.add(Counter::RetransSegs, 1);
         self.send_syn_ack(&record, now);
     }
 
@@ -347,8 +353,6 @@ impl Stack {
         if shared.challenges.allow(now, limit, &mut *shared.rng) {
             shared.counters.add(Counter::TCPChallengeACK, 1);
             self.acknowledge_half_open(index, now);
-        } else {
-            shared.counters.add(Counter::TCPACKSkippedChallenge, 1);
         }
     }
 
@@ -365,7 +369,8 @@ impl Stack {
 
     fn acknowledge_half_open(&mut self, index: u32, now: Instant) {
         let Some(record) = self.syn_queue.get(index) else { return };
-        let ack = record.acknowledgement(self.record_ttl(record), now);
+        let mut ack = record.acknowledgement(self.record_ttl(record), now);
+        ack.flow_label = flow_label(record.flow_seed, &self.shared.sysctl);
         self.queue_reply(build_segment(&ack));
     }
 
@@ -473,10 +478,7 @@ impl Stack {
                 }
             }
             SynAckTimeout::Wait(next) => self.deadlines.set(Owner::HalfOpen(index), next),
-            SynAckTimeout::Expired => {
-                self.shared.counters.add(Counter::AttemptFails, 1);
-                self.remove_half_open(index);
-            }
+            SynAckTimeout::Expired => self.remove_half_open(index),
         }
     }
 

@@ -10,8 +10,11 @@ use crate::connection::flag;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::socket::SocketId;
-use crate::time::Instant;
+use crate::time::{Duration, Instant};
 use alloc::vec::Vec;
+
+/// A record that stays no longer than this is counted in `TWKilled`.
+const SHORT_STAY: Duration = Duration::from_secs(4);
 
 impl Stack {
     /// Hands the four-tuple over to a compact record; a user who still reads keeps his socket.
@@ -32,6 +35,9 @@ impl Stack {
             Substate::FinWait2 => until,
             Substate::TimeWait => self.time_wait_begins(index, now),
         };
+        // As Linux counts: by how long the record is meant to stay, once.
+        let short = until.since(now) <= SHORT_STAY;
+        self.shared.counters.add(if short { Counter::TWKilled } else { Counter::TW }, 1);
         let hash = self.flows.hash(&key);
         self.flows.replace(hash, FlowRef::Socket(id), FlowRef::TimeWait(index));
         self.deadlines.set(Owner::TimeWait(index), until);
@@ -101,13 +107,6 @@ impl Stack {
         if let Some(spec) = self.time_wait.ack(index, now) {
             self.queue_reply(build_segment(&spec));
         }
-    }
-
-    pub(super) fn on_time_wait_timer(&mut self, index: u32, _now: Instant) {
-        if self.time_wait.substate(index) == Some(Substate::TimeWait) {
-            self.shared.counters.add(Counter::TW, 1);
-        }
-        self.remove_time_wait(index);
     }
 
     pub(super) fn remove_time_wait(&mut self, index: u32) {

@@ -380,12 +380,20 @@ impl Stack {
     }
 
     pub(crate) fn tcp_info(&self, id: SocketId, now: Instant) -> Result<TcpInfo, Errno> {
+        let sysctl = &self.shared.sysctl;
         match self.sockets.get(id) {
-            Some(Entry::Connection(conn)) => Ok(TcpInfo::of(conn, now)),
-            Some(Entry::Listener(listener)) => {
-                Ok(TcpInfo::of_listener(listener.accept.len() as u32, listener.accept.backlog()))
+            Some(Entry::Connection(conn)) => {
+                let fackets = match sysctl.tcp_fack {
+                    0 => 0,
+                    _ => conn.recovery.forward_acked(conn.snd.una),
+                };
+                Ok(TcpInfo { fackets, ..TcpInfo::of(conn, now) })
             }
-            Some(Entry::Idle(_)) => Ok(TcpInfo::closed()),
+            Some(Entry::Listener(listener)) => {
+                let (waiting, backlog) = (listener.accept.len() as u32, listener.accept.backlog());
+                Ok(TcpInfo::of_listener(waiting, backlog, &listener.options, sysctl))
+            }
+            Some(Entry::Idle(idle)) => Ok(TcpInfo::closed(&idle.options, sysctl)),
             None => Err(Errno::EBADF),
         }
     }

@@ -19,7 +19,7 @@ impl Stack {
                     self.settle(id, now);
                 }
                 Owner::HalfOpen(index) => self.on_syn_ack_timer(index, now),
-                Owner::TimeWait(index) => self.on_time_wait_timer(index, now),
+                Owner::TimeWait(index) => self.remove_time_wait(index),
                 Owner::Stack(timer) => self.on_stack_timer(timer, now),
             }
         }

@@ -337,6 +337,8 @@ sysctls! {
         "milliseconds", AtOnce, "How long a neighbour counts as reachable after it has answered.";
     ipv6_bindv6only: u8 = 0, "net.ipv6.bindv6only", 0, 255, "", NextConnection,
         "IPv6 sockets take no IPv4-mapped peers unless they ask for them.";
+    ipv6_auto_flowlabels: u8 = 1, "net.ipv6.auto_flowlabels", 0, 3, "", NextSegment,
+        "IPv6 packets carry a flow label of their connection: 1 and 3 yes, 0 and 2 no.";
 
     // net.core.
     core_somaxconn: u32 = 4096, "net.core.somaxconn", 0, INT_MAX, "", NextConnection,
@@ -349,6 +351,8 @@ sysctls! {
         "Generic send buffer, which tcp_wmem overrides.";
     core_wmem_max: u32 = 4_194_304, "net.core.wmem_max", 4608, INT_MAX, "bytes", AtOnce,
         "Largest send buffer that a user may ask for, before it is doubled.";
+    core_txrehash: u8 = 1, "net.core.txrehash", 0, 1, "", NextConnection,
+        "A time-out gives a connection another flow label, so that its packets may take another path.";
 
     // What the defaults follow from.
     cauce_profile: Profile = Profile::Linux618, "cauce.profile", 0, 0, "", NextConnection,

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use cauce_core::batch::Batch;
+use cauce_core::counters::Counter;
 use cauce_core::frame::{DeviceId, Frame, tun_truesize};
 use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::Sysctls;
@@ -252,6 +253,12 @@ impl Target for Core {
             }
         })
         .ok_or_else(|| broken("this descriptor is no socket"))
+    }
+
+    fn counters(&mut self) -> Sample {
+        let gauge = ("TcpCurrEstab".to_owned(), self.stack.counters().get(Counter::CurrEstab));
+        let counters = posix::tools::nstat::values(&self.stack).chain([gauge]);
+        counters.map(|(name, value)| (name, i128::from(value))).collect()
     }
 
     fn tolerance(&self) -> i64 {

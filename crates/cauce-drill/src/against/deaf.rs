@@ -190,6 +190,10 @@ impl Target for Deaf {
         Ok(sample)
     }
 
+    fn counters(&mut self) -> Sample {
+        self.core.counters()
+    }
+
     fn tolerance(&self) -> i64 {
         self.core.tolerance()
     }

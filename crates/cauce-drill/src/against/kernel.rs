@@ -311,6 +311,11 @@ impl Target for Kernel {
             .ok_or_else(|| broken("this socket has no tcp_info"))
     }
 
+    fn counters(&mut self) -> Sample {
+        let read = |name| fs::read_to_string(format!("/proc/thread-self/net/{name}")).unwrap_or_default();
+        structures::counters(&[read("snmp"), read("netstat")], &read("snmp6"))
+    }
+
     fn tolerance(&self) -> i64 {
         TOLERANCE
     }

@@ -161,6 +161,25 @@ pub(super) fn sample(mut read: impl FnMut(i32, i32, usize) -> Option<Vec<u8>>) -
     Some(values)
 }
 
+/// The counters of `/proc/net/snmp` and `netstat`, where a line of names precedes one of values, and of `snmp6`, where
+/// each has a line of its own; names as `nstat` prints them.
+pub(super) fn counters(pairs: &[String], lines: &str) -> Sample {
+    let mut values = Sample::new();
+    for text in pairs {
+        let mut lines = text.lines();
+        while let (Some(names), Some(numbers)) = (lines.next(), lines.next()) {
+            let group = names.split(':').next().unwrap_or_default();
+            let columns = names.split_whitespace().zip(numbers.split_whitespace()).skip(1);
+            values.extend(
+                columns.filter_map(|(name, value)| Some((format!("{group}{name}"), value.parse().ok()?))),
+            );
+        }
+    }
+    let columns = lines.lines().filter_map(|line| line.split_once(char::is_whitespace));
+    values.extend(columns.filter_map(|(name, value)| Some((name.to_owned(), value.trim().parse().ok()?))));
+    values
+}
+
 /// The fields that an older kernel does not have are 0.
 pub(crate) fn tcp_info(bytes: &[u8]) -> Sample {
     let mut values = Sample::new();

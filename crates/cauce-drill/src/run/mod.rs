@@ -20,12 +20,14 @@ use crate::call::{self, Call, Fd, Setting, Wanted};
 use crate::diagnostic::{Diagnostic, Kind, Source};
 use crate::expect::answer::seconds;
 use crate::settings::{IpMode, Settings};
-use crate::target::{Target, TargetError};
+use crate::target::{Sample, Target, TargetError};
 
 /// How long an expected packet or a call may take beyond its time before the script is given up, ns.
 const PATIENCE: i64 = 2_000_000_000;
 /// How long a record waits for packets after the last event, ns.
 const LINGER: i64 = 20_000_000;
+/// How long after the last event figures are read: the kernel counts what it has sent after the wire has it, ns.
+const SETTLING: i64 = 1_000_000;
 
 pub(crate) type Ran<T> = Result<T, Box<Diagnostic>>;
 
@@ -100,6 +102,24 @@ impl Checked {
         Ok(Samples(run.blocks))
     }
 
+    /// Plays the script and reads what the target shows a little after its last event, before what is left open is
+    /// closed.
+    ///
+    /// # Errors
+    /// The first expectation that does not hold.
+    pub fn figures(&self, target: &mut dyn Target) -> Result<Figures, Box<Diagnostic>> {
+        let mut run = self.start(target, Journal::silent());
+        let result = run.all();
+        let now = run.target.now();
+        run.target.sleep_until(now.saturating_add(SETTLING));
+        let counters = run.target.counters();
+        let fds = run.fds.iter().filter_map(|(name, fd)| Some((*name, run.target.sample(*fd).ok()?)));
+        let sockets = fds.collect();
+        let cleaned = run.clean_up();
+        result.and(cleaned)?;
+        Ok(Figures { counters, sockets })
+    }
+
     /// Runs the script's code and returns what it printed.
     ///
     /// # Errors
@@ -121,6 +141,15 @@ impl Checked {
             recorder: None,
         }
     }
+}
+
+/// What a target shows at the end of a script.
+#[derive(Debug, Clone)]
+pub struct Figures {
+    /// What it has counted.
+    pub counters: Sample,
+    /// What `%{ }%` would see of each of the script's sockets that is still open.
+    pub sockets: BTreeMap<Fd, Sample>,
 }
 
 /// What the code of a script is to look at: its blocks and the values of their moments.

@@ -111,6 +111,10 @@ impl Target for Tap<'_> {
         self.target.sample(fd)
     }
 
+    fn counters(&mut self) -> Sample {
+        self.target.counters()
+    }
+
     fn tolerance(&self) -> i64 {
         self.target.tolerance()
     }

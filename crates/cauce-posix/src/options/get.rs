@@ -177,6 +177,7 @@ fn name_of(level: i32, name: i32, family: Family) -> Option<OptionName> {
             numbers::SO_MAX_PACING_RATE => N::MaxPacingRate,
             libc::SO_INCOMING_CPU => N::IncomingCpu,
             numbers::SO_MEMINFO => N::MemInfo,
+            numbers::SO_TXREHASH => N::TxRehash,
             numbers::SO_COOKIE => N::Cookie,
             numbers::SO_ZEROCOPY => N::ZeroCopy,
             numbers::SO_BUF_LOCK => N::BufLock,

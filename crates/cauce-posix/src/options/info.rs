@@ -50,7 +50,7 @@ pub(crate) fn tcp_info(info: &TcpInfo) -> Vec<u8> {
         .word(info.sacked)
         .word(info.lost)
         .word(info.retrans)
-        .word(0)
+        .word(info.fackets)
         .word(info.last_data_sent)
         .word(0)
         .word(info.last_data_recv)

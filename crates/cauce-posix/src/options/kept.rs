@@ -45,7 +45,6 @@ const TABLE: &[Kept] = &[
         rule: Rule::PrivilegedSwitch(Errno::EPERM),
         ..switch(SOCKET, super::numbers::SO_PREFER_BUSY_POLL)
     },
-    Kept { rule: Rule::Range(-1, 1), default: 1, ..switch(SOCKET, super::numbers::SO_TXREHASH) },
     switch(SOCKET, super::numbers::SO_RCVMARK),
     switch(IP, libc::IP_PKTINFO),
     switch(IP, libc::IP_RECVTTL),
@@ -97,8 +96,6 @@ impl Kept {
             Rule::PrivilegedSwitch(error) if value != 0 && !privileged => Err(error),
             Rule::PrivilegedSwitch(_) => Ok(i32::from(value != 0)),
             Rule::Range(min, max) if !(min..=max).contains(&value) => Err(Errno::EINVAL),
-            // SO_TXREHASH: -1 stands for the default.
-            Rule::Range(-1, _) if value == -1 => Ok(self.default),
             Rule::Range(..) => Ok(value),
         }
     }

@@ -257,6 +257,7 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
             SocketOption::WindowClamp(u32::try_from(value).unwrap_or(1))
         }
         (libc::SOL_TCP, libc::TCP_DEFER_ACCEPT) => SocketOption::DeferAccept(value),
+        (libc::SOL_SOCKET, numbers::SO_TXREHASH) => SocketOption::TxRehash(value),
         (libc::SOL_TCP, libc::TCP_THIN_LINEAR_TIMEOUTS) => SocketOption::ThinLinearTimeouts(value),
         (libc::SOL_TCP, libc::TCP_THIN_DUPACK) => SocketOption::ThinDupAck(value),
         (libc::SOL_TCP, libc::TCP_TIMESTAMP) => SocketOption::TimestampClock,

@@ -1,4 +1,5 @@
-//! `/proc/net/snmp` and `/proc/net/netstat`: a line of names and a line of values for each group.
+//! `/proc/net/snmp` and `/proc/net/netstat`: a line of names and a line of values for each group; `/proc/net/snmp6`: a
+//! line for each counter.
 //!
 //! What Linux lists and this stack can never do (forwarding, making fragments) is listed as 0, because readers
 //! find columns by position in older scripts. Counters of our own make up the last group, `Cauce`.
@@ -17,12 +18,14 @@ pub fn snmp(stack: &Stack) -> String {
     // 2: this host does not forward.
     let mut ip = vec![("Forwarding", 2), ("DefaultTTL", ttl)];
     for column in group(stack, "Ip") {
+        if column.0 == "OutTransmits" {
+            ip.extend([("FragOKs", 0), ("FragFails", 0), ("FragCreates", 0)]);
+        }
         ip.push(column);
         if column.0 == "InAddrErrors" {
             ip.push(("ForwDatagrams", 0));
         }
     }
-    ip.extend([("FragOKs", 0), ("FragFails", 0), ("FragCreates", 0)]);
     // Van Jacobson's algorithm; the bounds in milliseconds; no limit of connections.
     let mut tcp = vec![
         ("RtoAlgorithm", 1),
@@ -38,10 +41,22 @@ pub fn snmp(stack: &Stack) -> String {
     text
 }
 
+/// `/proc/net/snmp6`: the MIBs of IPv6 and its ICMP, a counter a line.
+pub fn snmp6(stack: &Stack) -> String {
+    let mut text = String::new();
+    for name in ["Ip6", "Icmp6"] {
+        for (column, value) in group(stack, name) {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{:<32}\t{value}", format!("{name}{column}"));
+        }
+    }
+    text
+}
+
 /// `/proc/net/netstat`: everything that is beyond the MIBs.
 pub fn netstat(stack: &Stack) -> String {
     let mut text = String::new();
-    for name in groups().filter(|name| !matches!(*name, "Ip" | "Icmp" | "Tcp")) {
+    for name in groups().filter(|name| !matches!(*name, "Ip" | "Icmp" | "Tcp" | "Ip6" | "Icmp6")) {
         write_group(&mut text, name, &group(stack, name));
     }
     text

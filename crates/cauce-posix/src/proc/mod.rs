@@ -1,4 +1,4 @@
-//! The files under `/proc/net` that speak of TCP, as text: `tcp`, `tcp6`, `netstat`, `snmp`, `sockstat`
+//! The files under `/proc/net` that speak of TCP, as text: `tcp`, `tcp6`, `netstat`, `snmp`, `snmp6`, `sockstat`
 //!
 //!
 //! Pure functions over a stack: what they return is what a reader of the file would get. Columns, widths and
@@ -8,7 +8,7 @@ mod counters;
 mod sockstat;
 mod tcp;
 
-pub use counters::{netstat, snmp};
+pub use counters::{netstat, snmp, snmp6};
 pub use sockstat::{sockstat, sockstat6};
 pub(crate) use tcp::{inode, timer_number};
 pub use tcp::{tcp, tcp6};
@@ -32,6 +32,7 @@ pub fn files(stack: &Stack, now: Instant) -> Vec<(&'static str, String)> {
         ("tcp6", tcp6(stack, now)),
         ("netstat", netstat(stack)),
         ("snmp", snmp(stack)),
+        ("snmp6", snmp6(stack)),
         ("sockstat", sockstat(stack)),
         ("sockstat6", sockstat6(stack)),
     ]

@@ -113,6 +113,8 @@ pub enum SocketOption {
     Inq(i32),
     /// TCP_SAVE_SYN, 0 to 2: a listener keeps the headers of SYNs for TCP_SAVED_SYN (O-21).
     SaveSyn(i32),
+    /// SO_TXREHASH: 0 or 1, or -1 for what `net.core.txrehash` says (O-44).
+    TxRehash(i32),
     /// TCP_THIN_LINEAR_TIMEOUTS, 0 or 1 (O-20).
     ThinLinearTimeouts(i32),
     /// TCP_THIN_DUPACK, 0 or 1: accepted and ignored, as Linux does since 4.16; reads 0 (O-20).
@@ -163,7 +165,7 @@ macro_rules! flags {
 pub(crate) mod flag {
     flags! {
         NODELAY = 0; CORK = 1; KEEPALIVE = 2; REUSEADDR = 3; REUSEPORT = 4; V6ONLY = 5; RECVERR = 6;
-        OOBINLINE = 7; TRANSPARENT = 8; FREEBIND = 9; LINGER = 10; SNDBUF_LOCK = 11; RCVBUF_LOCK = 12;
+        OOBINLINE = 7; TRANSPARENT = 8; FREEBIND = 9; LINGER = 10; SNDBUF_LOCK = 11; RCVBUF_LOCK = 12; NO_REHASH = 13;
     }
 }
 
@@ -293,8 +295,9 @@ impl SocketOptions {
     pub fn new(family: Family, sysctl: &Sysctls) -> Self {
         let only_v6 = family == Family::V6 && sysctl.ipv6_bindv6only != 0;
         let discover = family == Family::V6 || sysctl.ip_no_pmtu_disc == 0;
+        let fixed_way = sysctl.core_txrehash == 0;
         let mut options = SocketOptions {
-            flags: if only_v6 { flag::V6ONLY } else { 0 },
+            flags: if only_v6 { flag::V6ONLY } else { 0 } | if fixed_way { flag::NO_REHASH } else { 0 },
             tos: 0,
             ttl: 0,
             keep_count: 0,

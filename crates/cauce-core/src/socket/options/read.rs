@@ -88,6 +88,7 @@ names! {
     Inq "TCP_INQ.";
     SaveSyn "TCP_SAVE_SYN.";
     SavedSyn "TCP_SAVED_SYN: the headers of the peer's SYN, which are taken away.";
+    TxRehash "SO_TXREHASH.";
     ThinLinearTimeouts "TCP_THIN_LINEAR_TIMEOUTS.";
     ThinDupAck "TCP_THIN_DUPACK: always 0.";
     RtoMax "TCP_RTO_MAX_MS.";
@@ -214,6 +215,7 @@ impl SocketOptions {
             N::ZeroCopy => switch(self.has_rare(rare_flag::ZEROCOPY)),
             N::Inq => switch(self.has_rare(rare_flag::INQ)),
             N::SaveSyn => int(u32::from(rare.save_syn)),
+            N::TxRehash => switch(!self.has(flag::NO_REHASH)),
             N::ThinLinearTimeouts => switch(self.has_rare(rare_flag::THIN_LINEAR)),
             N::ThinDupAck => OptionValue::Int(0),
             N::RtoMax => int(self.rto_max_ms()),

@@ -111,6 +111,13 @@ impl SocketOptions {
                 let mode = in_range(mode as u32, 0, 2)? as u8;
                 self.rare_mut().save_syn = mode;
             }
+            TxRehash(value) => {
+                let rehash = match value {
+                    -1 => sysctl.core_txrehash != 0,
+                    value => switch(value)?,
+                };
+                self.put(flag::NO_REHASH, !rehash);
+            }
             ThinLinearTimeouts(value) => self.put_rare(rare_flag::THIN_LINEAR, switch(value)?),
             ThinDupAck(value) => {
                 switch(value)?;
