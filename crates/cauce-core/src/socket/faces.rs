@@ -1,6 +1,7 @@
 //! What the faces above need beside the plain calls: options as they are, reads into buffers of any shape, and
 //! readiness that remembers who asked.
 
+use super::call::{Call, Progress, Returned};
 use super::options::{OptionName, OptionValue, SocketOptions, flag};
 use super::{ReadFlags, Socket};
 use crate::congestion::CcInfo;
@@ -25,6 +26,34 @@ impl Socket<'_> {
     ) -> Result<usize, Errno> {
         self.stack
             .with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| conn.receive(max, flags, sink, cx))
+    }
+
+    /// Reads as MSG_WAITALL asks: until `buffer` is full, an urgent mark, the end of the stream or an error. `done` counts
+    /// what it holds already, 0 at first; an error after that is left to the next call.
+    ///
+    /// # Errors
+    /// `EAGAIN` while more is to come, then to be called again with the same `done`; else as [`Socket::recv`].
+    pub fn recv_all(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        flags: ReadFlags,
+        done: &mut usize,
+    ) -> Result<usize, Errno> {
+        if *done > 0 && self.stack.only_error_is_left(self.id) {
+            return Ok(*done);
+        }
+        let begin = if flags.peek { 0 } else { *done };
+        let rest = buffer.get_mut(begin..).unwrap_or(&mut []);
+        let progress = self.stack.start_call(now, self.id, Call::Recv { flags, wait_all: true }, rest);
+        match progress {
+            Progress::Done(Ok(Returned::Bytes(count))) => Ok(begin + count),
+            Progress::Done(result) => result.map(|_| begin),
+            Progress::Pending(call) => {
+                *done = begin + self.stack.cancel_call(call).unwrap_or(0);
+                Err(Errno::EAGAIN)
+            }
+        }
     }
 
     /// What poll(2) would say; when the socket is not writable, an event follows as soon as it is, as after a
