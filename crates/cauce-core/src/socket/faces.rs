@@ -66,6 +66,12 @@ impl Socket<'_> {
         ready
     }
 
+    /// True while an error is pending that the next call fails with. [`Readiness::ERR`] may also stand for a message of the
+    /// error queue, which fails no call.
+    pub fn has_error(&self) -> bool {
+        self.stack.has_error(self.id)
+    }
+
     /// Whose connection it is, or was: accept(2) tells it of one that was lost before, too.
     ///
     /// # Errors
