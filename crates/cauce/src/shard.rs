@@ -60,8 +60,13 @@ impl Core {
             }
             self.stack.handle_timeout(now);
         }
-        while let Some((id, ready)) = self.stack.poll_event() {
-            self.waiters.collect(id, ready, wakers);
+        while let Some((id, news)) = self.stack.poll_news() {
+            // Some news, such as an urgent byte still on its way, make nothing ready.
+            let ready = self.stack.socket(id).readiness();
+            self.waiters.collect(id, news | ready, wakers);
+        }
+        while let Some(call) = self.stack.poll_call() {
+            self.waiters.collect_call(call, wakers);
         }
         if !self.idle.is_empty() && self.stack.sockets() == 0 {
             wakers.extend(self.idle.drain(..));

@@ -5,6 +5,7 @@
 //! nothing.
 
 use cauce_core::socket::SocketId;
+use cauce_core::socket::call::CallId;
 use cauce_core::socket::readiness::Readiness;
 use slotmap::SparseSecondaryMap;
 use smallvec::SmallVec;
@@ -89,6 +90,8 @@ impl Hasher for IndexHasher {
 pub(crate) struct Waiters {
     /// Only of sockets that somebody waits for.
     slots: SparseSecondaryMap<SocketId, Slot, BuildHasherDefault<IndexHasher>>,
+    /// Of the engine's own waiting calls.
+    calls: SparseSecondaryMap<CallId, Waker>,
     next_ticket: u32,
 }
 
@@ -163,8 +166,24 @@ impl Waiters {
         self.drop_if_empty(id);
     }
 
+    /// `waker` is to be woken when the call is worth resuming.
+    pub(crate) fn await_call(&mut self, call: CallId, waker: &Waker) {
+        self.calls.insert(call, waker.clone());
+    }
+
+    /// The call has been given up.
+    pub(crate) fn leave_call(&mut self, call: CallId) {
+        self.calls.remove(call);
+    }
+
+    /// Moves the waker of a call that is worth resuming to `list`.
+    pub(crate) fn collect_call(&mut self, call: CallId, list: &mut WakeList) {
+        list.extend(self.calls.remove(call));
+    }
+
     /// Moves every waker to `list`: the stack is going down.
     pub(crate) fn collect_all(&mut self, list: &mut WakeList) {
+        list.extend(self.calls.drain().map(|(_, waker)| waker));
         for (_, slot) in self.slots.drain() {
             list.extend(slot.read);
             list.extend(slot.write);
