@@ -292,7 +292,7 @@ impl Receiver {
     pub fn clear(&mut self, cx: &mut Context<'_>) {
         self.queue = ReadQueue::default();
         self.rare = None;
-        cx.memory.release(u64::from(core::mem::take(&mut self.window.charged)));
+        cx.release(u64::from(core::mem::take(&mut self.window.charged)), 0);
     }
 
     fn view<'a>(&self, cx: &'a Context<'_>) -> View<'a> {

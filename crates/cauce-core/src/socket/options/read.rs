@@ -216,8 +216,7 @@ impl SocketOptions {
             N::SaveSyn => int(u32::from(rare.save_syn)),
             N::ThinLinearTimeouts => switch(self.has_rare(rare_flag::THIN_LINEAR)),
             N::ThinDupAck => OptionValue::Int(0),
-            N::RtoMax if rare.rto_max != 0 => int(rare.rto_max),
-            N::RtoMax => int(sysctl.tcp_rto_max_ms),
+            N::RtoMax => int(self.rto_max_ms()),
             N::Timestamp => int(seen.timestamp),
             N::Timestamping => int(rare.timestamping.bits()),
             N::ReceiveTimestamp => {
