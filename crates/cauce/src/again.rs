@@ -21,8 +21,8 @@ impl TcpSocket {
     /// [`TcpSocket::connect`] to the same address goes on from there.
     ///
     /// # Errors
-    /// `EINPROGRESS` when the handshake has begun, `EALREADY` while it lasts, `EISCONN` once success was told, and those
-    /// of [`TcpStream::connect`](TcpStream::connect).
+    /// `EINPROGRESS` when the handshake has begun, `EALREADY` while it lasts, `EISCONN` once success was told, and
+    /// those of [`TcpStream::connect`](TcpStream::connect).
     ///
     /// ```
     /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
@@ -37,7 +37,8 @@ impl TcpSocket {
         self.handle.call(|socket, now| socket.connect(now, addr))
     }
 
-    /// Waits until one of the conditions in `interest` holds, and says which: of a socket that is connecting. Cancel-safe.
+    /// Waits until one of the conditions in `interest` holds, and says which: of a socket that is connecting.
+    /// Cancel-safe.
     ///
     /// # Errors
     /// `ENETDOWN` when the netstack is over.
@@ -120,8 +121,8 @@ impl TcpListener {
         self.handle.call(|socket, _| socket.listen(backlog))
     }
 
-    /// Stops listening and keeps the socket, with its options and what it was bound to: it may connect, or listen again.
-    /// Connections that wait to be accepted are reset.
+    /// Stops listening and keeps the socket, with its options and what it was bound to: it may connect, or listen
+    /// again. Connections that wait to be accepted are reset.
     ///
     /// # Errors
     /// `ENETDOWN` when the netstack is over.

@@ -201,8 +201,8 @@ impl std::fmt::Debug for Handle {
     }
 }
 
-/// What the socket is ready for: calls, and whoever asks for errors beside them. Messages of the error queue fail no call,
-/// so that they make none ready. Only who waits for room to write makes the engine tell when there is some.
+/// What the socket is ready for: calls, and whoever asks for errors beside them. Messages of the error queue fail no
+/// call, so that they make none ready. Only who waits for room to write makes the engine tell when there is some.
 fn arm(socket: &mut Socket<'_>, bits: Readiness) -> (Readiness, Readiness) {
     let all = if bits.contains(Readiness::OUT) { socket.poll_readiness() } else { socket.readiness() };
     let calls = if socket.has_error() { all } else { Readiness(all.0 & !Readiness::ERR.0) };

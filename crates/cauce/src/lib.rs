@@ -24,8 +24,8 @@
 //! What differs from `tokio::net`: a constructor takes the netstack; names are not resolved
 //! ([`ToSocketAddrs`]); there is no standard-library socket to convert from or into.
 //!
-//! What comes on top is the rest of tcp(7), on [`TcpSocket`], [`TcpStream`] and [`TcpListener`], and through `as_ref` on
-//! the halves of a stream:
+//! What comes on top is the rest of tcp(7), on [`TcpSocket`], [`TcpStream`] and [`TcpListener`], and through `as_ref`
+//! on the halves of a stream:
 //!
 //! - every option, by a name of its own or with [`TcpStream::set_option`] and [`TcpStream::option`];
 //!   [`TcpStream::tcp_info`], [`TcpStream::congestion_info`];
@@ -39,8 +39,8 @@
 //! - sockets used again: [`TcpStream::disconnect`], [`TcpListener::disconnect`], [`TcpListener::set_backlog`],
 //!   [`TcpSocket::try_connect`]; [`TcpStream::close`] waits for delivery;
 //! - Fast Open: [`TcpSocket::connect_with_data`], [`TcpSocket::set_fast_open_connect`], [`TcpListener::set_fast_open`];
-//! - netstacks: [`TcpListener::bind_any`] for transparent proxies, [`Netstack::close_all`], [`NetstackBuilder::non_tcp`],
-//!   and [`Netstack::with_stack`] for all else.
+//! - netstacks: [`TcpListener::bind_any`] for transparent proxies, [`Netstack::close_all`],
+//!   [`NetstackBuilder::non_tcp`], and [`Netstack::with_stack`] for all else.
 //!
 //! Errors are `io::Error`s with Linux's numbers ([`Errno`] names them). There is no kernel that goes on after the
 //! program has ended: call [`Netstack::idle`] to let what was written arrive first.

@@ -60,14 +60,7 @@ impl Core {
             }
             self.stack.handle_timeout(now);
         }
-        while let Some((id, news)) = self.stack.poll_news() {
-            // Some news, such as an urgent byte still on its way, make nothing ready.
-            let ready = self.stack.socket(id).readiness();
-            self.waiters.collect(id, news | ready, wakers);
-        }
-        while let Some(call) = self.stack.poll_call() {
-            self.waiters.collect_call(call, wakers);
-        }
+        self.waiters.collect_news(&mut self.stack, wakers);
         if !self.idle.is_empty() && self.stack.sockets() == 0 {
             wakers.extend(self.idle.drain(..));
         }

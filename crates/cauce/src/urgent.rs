@@ -104,8 +104,8 @@ impl TcpStream {
         self.handle.wait_for(NEWS, await_byte).await
     }
 
-    /// Takes the peer's urgent byte if it is there (MSG_OOB); `None` when the stream has ended before it came. A read of
-    /// the stream that passes its place loses it.
+    /// Takes the peer's urgent byte if it is there (MSG_OOB); `None` when the stream has ended before it came. A read
+    /// of the stream that passes its place loses it.
     ///
     /// # Errors
     /// `InvalidInput` (`EINVAL`) when the peer has sent none, it was taken, or it stays in the stream; `WouldBlock`
@@ -141,8 +141,8 @@ impl TcpStream {
         self.handle.look(|socket| Ok(socket.at_mark()))
     }
 
-    /// Waits until the peer announces an urgent byte, as SIGURG tells a process: once for each, and often before the byte
-    /// is here. False when the stream has ended. Cancel-safe.
+    /// Waits until the peer announces an urgent byte, as SIGURG tells a process: once for each, and often before the
+    /// byte is here. False when the stream has ended. Cancel-safe.
     ///
     /// # Errors
     /// `ENETDOWN` when the netstack is over.

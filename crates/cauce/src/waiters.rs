@@ -7,6 +7,7 @@
 use cauce_core::socket::SocketId;
 use cauce_core::socket::call::CallId;
 use cauce_core::socket::readiness::Readiness;
+use cauce_core::stack::Stack;
 use slotmap::SparseSecondaryMap;
 use smallvec::SmallVec;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -147,7 +148,7 @@ impl Waiters {
     }
 
     /// Moves the wakers of those who waited for `ready` to `list`.
-    pub(crate) fn collect(&mut self, id: SocketId, ready: Readiness, list: &mut WakeList) {
+    fn collect(&mut self, id: SocketId, ready: Readiness, list: &mut WakeList) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if ready.intersects(READ_BITS) {
             list.extend(slot.read.take());
@@ -176,9 +177,16 @@ impl Waiters {
         self.calls.remove(call);
     }
 
-    /// Moves the waker of a call that is worth resuming to `list`.
-    pub(crate) fn collect_call(&mut self, call: CallId, list: &mut WakeList) {
-        list.extend(self.calls.remove(call));
+    /// Moves the wakers of those for whom the stack has news to `list`.
+    pub(crate) fn collect_news(&mut self, stack: &mut Stack, list: &mut WakeList) {
+        while let Some((id, news)) = stack.poll_news() {
+            // Some news, such as an urgent byte still on its way, make nothing ready.
+            let ready = stack.socket(id).readiness();
+            self.collect(id, news | ready, list);
+        }
+        while let Some(call) = stack.poll_call() {
+            list.extend(self.calls.remove(call));
+        }
     }
 
     /// Moves every waker to `list`: the stack is going down.

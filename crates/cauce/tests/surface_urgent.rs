@@ -77,7 +77,8 @@ async fn reads_stop_at_the_mark() -> io::Result<()> {
     Ok(())
 }
 
-/// a newer byte makes the older an ordinary one, and a read that passes the mark loses what was not fetched.
+/// a newer byte makes the older an ordinary one, and a read that passes the mark loses what was not
+/// fetched.
 #[tokio::test]
 async fn a_newer_byte_demotes_the_older() -> io::Result<()> {
     let (mut stream, mut peer) = sent(b"aP", b"").await?;

@@ -28,8 +28,8 @@ impl Socket<'_> {
             .with_connection(self.id, now, Errno::ENOTCONN, |conn, cx| conn.receive(max, flags, sink, cx))
     }
 
-    /// Reads as MSG_WAITALL asks: until `buffer` is full, an urgent mark, the end of the stream or an error. `done` counts
-    /// what it holds already, 0 at first; an error after that is left to the next call.
+    /// Reads as MSG_WAITALL asks: until `buffer` is full, an urgent mark, the end of the stream or an error. `done`
+    /// counts what it holds already, 0 at first; an error after that is left to the next call.
     ///
     /// # Errors
     /// `EAGAIN` while more is to come, then to be called again with the same `done`; else as [`Socket::recv`].
@@ -66,8 +66,8 @@ impl Socket<'_> {
         ready
     }
 
-    /// True while an error is pending that the next call fails with. [`Readiness::ERR`] may also stand for a message of the
-    /// error queue, which fails no call.
+    /// True while an error is pending that the next call fails with. [`Readiness::ERR`] may also stand for a message of
+    /// the error queue, which fails no call.
     pub fn has_error(&self) -> bool {
         self.stack.has_error(self.id)
     }

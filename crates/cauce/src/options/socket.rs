@@ -95,8 +95,8 @@ writes! { [TcpStream TcpListener] {
     /// Linux does, to have room for its own books.
     set_send_buffer_size(bytes: u32) = SocketOption::SendBuffer(int(bytes)),
         example "100_000" reads send_buffer_size "200_000";
-    /// Fixes the size of the receive buffer in bytes (SO_RCVBUF), at most `net.core.rmem_max`. The engine doubles it, as
-    /// Linux does, to have room for its own books.
+    /// Fixes the size of the receive buffer in bytes (SO_RCVBUF), at most `net.core.rmem_max`. The engine doubles it,
+    /// as Linux does, to have room for its own books.
     set_recv_buffer_size(bytes: u32) = SocketOption::RecvBuffer(int(bytes)),
         example "100_000" reads recv_buffer_size "200_000";
 }}

@@ -71,8 +71,8 @@ options! { [TcpSocket TcpListener] {
     /// Sets TCP_CORK; see [`TcpStream::set_cork`].
     set_cork(cork) = SocketOption::Cork(cork), example "true";
 
-    /// How long sent data may stay unacknowledged before the connection is given up (TCP_USER_TIMEOUT); `None` leaves it
-    /// to `tcp_retries2`.
+    /// How long sent data may stay unacknowledged before the connection is given up (TCP_USER_TIMEOUT); `None` leaves
+    /// it to `tcp_retries2`.
     user_timeout -> Option<Duration> = UserTimeout as timeout;
     /// Sets TCP_USER_TIMEOUT, in milliseconds up to 2^31 - 1.
     set_user_timeout(timeout) = SocketOption::UserTimeout(timeout.map_or(0, millis)),
@@ -136,8 +136,8 @@ reads! { [TcpStream] {
 macro_rules! others {
     ($($face:ident)*) => {$(
         impl $face {
-            /// Sets the keys of this listener's Fast Open cookies, instead of the system's (TCP_FASTOPEN_KEY): 16 bytes,
-            /// or 32 with an older key behind that still validates.
+            /// Sets the keys of this listener's Fast Open cookies, instead of the system's (TCP_FASTOPEN_KEY): 16
+            /// bytes, or 32 with an older key behind that still validates.
             ///
             /// # Errors
             /// `InvalidInput` (`EINVAL`) for other lengths.
@@ -206,8 +206,8 @@ macro_rules! others {
 others!(TcpSocket TcpListener);
 
 impl TcpStream {
-    /// Takes away the headers of the SYN that opened the connection, from the IP header on (TCP_SAVED_SYN): once, and if
-    /// the listener had [`TcpListener::set_save_syn`].
+    /// Takes away the headers of the SYN that opened the connection, from the IP header on (TCP_SAVED_SYN): once, and
+    /// if the listener had [`TcpListener::set_save_syn`].
     ///
     /// # Errors
     /// `ENETDOWN` when the netstack is over.
