@@ -4,6 +4,8 @@ use super::bic::Bic;
 use super::compound::Compound;
 use super::cubic::Cubic;
 use super::reno::Reno;
+use super::vegas::Vegas;
+use super::westwood::Westwood;
 use super::{
     AckCounts, AckEvent, AckSample, CcInfo, CongestionControl, CwndEvent, RateSample, SenderView, Window,
 };
@@ -21,6 +23,10 @@ pub enum Algorithm {
     Bic(Bic),
     /// Compound TCP.
     Compound(Compound),
+    /// Vegas.
+    Vegas(Vegas),
+    /// Westwood+.
+    Westwood(Westwood),
     /// One that the embedder registered.
     Foreign(Box<dyn CongestionControl>),
 }
@@ -33,6 +39,8 @@ macro_rules! each {
             Algorithm::Cubic($a) => $call,
             Algorithm::Bic($a) => $call,
             Algorithm::Compound($a) => $call,
+            Algorithm::Vegas($a) => $call,
+            Algorithm::Westwood($a) => $call,
             Algorithm::Foreign($a) => $call,
         }
     };

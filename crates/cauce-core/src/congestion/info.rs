@@ -3,15 +3,15 @@
 /// The state of an algorithm as TCP_CC_INFO shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CcInfo {
-    /// Delay-based algorithms (`struct tcpvegas_info`).
+    /// Vegas and its kin (`struct tcpvegas_info`).
     Vegas {
         /// The algorithm is measuring.
         enabled: bool,
         /// RTT samples in this round.
         rttcnt: u32,
-        /// The last RTT in microseconds.
+        /// In microseconds: Vegas' least RTT, Westwood's last.
         rtt_us: u32,
-        /// The least RTT in microseconds.
+        /// In microseconds: Vegas' least RTT of the round, Westwood's least.
         min_rtt_us: u32,
     },
     /// DCTCP (`struct tcp_dctcp_info`).

@@ -22,7 +22,9 @@ pub mod registry;
 pub mod reno;
 #[cfg(test)]
 mod testing;
+pub mod vegas;
 pub mod view;
+pub mod westwood;
 pub mod window;
 
 use crate::recovery::phase::Phase;

@@ -33,6 +33,11 @@ impl Prr {
         self.out = self.out.saturating_add(segments);
     }
 
+    /// Notes segments delivered while nothing is to be set.
+    pub fn on_delivered(&mut self, segments: u32) {
+        self.delivered = self.delivered.saturating_add(segments);
+    }
+
     /// The window after this ACK, `None` when the ACK changes nothing.
     pub fn on_ack(&mut self, ack: &Reduction) -> Option<u32> {
         if ack.newly_delivered == 0 || ack.prior_cwnd == 0 {

@@ -7,6 +7,8 @@ use super::bic::Bic;
 use super::compound::Compound;
 use super::cubic::Cubic;
 use super::reno::Reno;
+use super::vegas::Vegas;
+use super::westwood::Westwood;
 use super::{Algorithm, CongestionControl};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -15,7 +17,7 @@ use core::fmt;
 /// The longest name in bytes: TCP_CONGESTION carries 16 with the NUL.
 pub const NAME_MAX: usize = 15;
 
-const BUILT_IN: [&str; 4] = ["reno", "cubic", "bic", "ctcp"];
+const BUILT_IN: [&str; 6] = ["reno", "cubic", "bic", "vegas", "westwood", "ctcp"];
 
 /// The names of the built-in algorithms.
 pub fn available() -> &'static [&'static str] {
@@ -28,6 +30,8 @@ pub fn by_name(name: &str) -> Option<Algorithm> {
         "reno" => Some(Algorithm::Reno(Reno)),
         "cubic" => Some(Algorithm::Cubic(Cubic::default())),
         "bic" => Some(Algorithm::Bic(Bic::default())),
+        "vegas" => Some(Algorithm::Vegas(Vegas::default())),
+        "westwood" => Some(Algorithm::Westwood(Westwood::default())),
         "ctcp" => Some(Algorithm::Compound(Compound::default())),
         _ => None,
     }

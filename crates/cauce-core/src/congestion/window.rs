@@ -299,10 +299,13 @@ impl Congestion {
         }
         if in_reduction(view.phase) {
             window.reduce(counts, view);
-        } else if counts.may_raise_cwnd() {
-            let credit = window.credit(counts, view, settings);
-            algorithm.cong_avoid(window, view, credit);
-            window.stamp(view);
+        } else {
+            window.prr.on_delivered(counts.newly_delivered);
+            if counts.may_raise_cwnd() {
+                let credit = window.credit(counts, view, settings);
+                algorithm.cong_avoid(window, view, credit);
+                window.stamp(view);
+            }
         }
         self.update_pacing_rate(view, settings);
     }

@@ -29,6 +29,8 @@ pub struct Settings {
     pub early_retrans: u8,
     /// `tcp_frto`: 0 disables F-RTO, 1 watches cumulative acknowledgements only.
     pub frto: u8,
+    /// `tcp_frto_response`: what becomes of the window after a spurious time-out.
+    pub frto_response: u8,
     /// `tcp_syn_linear_timeouts`: so many SYNs go without back-off.
     pub syn_linear_timeouts: u8,
     /// SACK does not tell what to send again: one hole is filled each round trip.
@@ -53,6 +55,7 @@ impl Default for Settings {
             recovery: 1,
             early_retrans: 3,
             frto: 2,
+            frto_response: 2,
             syn_linear_timeouts: 4,
             one_hole: false,
             fack: false,
@@ -75,6 +78,7 @@ impl Settings {
             recovery: sysctl.tcp_recovery,
             early_retrans: sysctl.tcp_early_retrans,
             frto: sysctl.tcp_frto,
+            frto_response: sysctl.tcp_frto_response,
             syn_linear_timeouts: sysctl.tcp_syn_linear_timeouts,
             one_hole: sysctl.cauce_profile.fills_one_hole(),
             fack: sysctl.tcp_fack != 0,
@@ -98,6 +102,16 @@ impl Settings {
 
     pub(super) fn ignores_dup_threshold(&self) -> bool {
         self.recovery & 4 != 0
+    }
+
+    /// A spurious time-out costs half the window all the same, at once or over a round trip.
+    pub(super) fn halves_after_spurious_timeout(&self) -> bool {
+        self.frto_response < 2
+    }
+
+    /// It does so over a round trip.
+    pub(super) fn halves_over_a_round_trip(&self) -> bool {
+        self.frto_response == 0
     }
 
     pub(super) fn probes_tail(&self) -> bool {

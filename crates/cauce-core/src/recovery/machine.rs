@@ -37,7 +37,7 @@ impl<C: WindowControl> Pass<'_, C> {
                     self.close_rto_time();
                 }
                 self.identify_losses(s);
-                if self.base.phase == Phase::Open || s.lost_retransmit {
+                if self.base.phase != Phase::Loss || s.lost_retransmit {
                     self.run_open(ack, dupacks, s);
                 }
             }

@@ -1,8 +1,8 @@
-//! Proofs that a recovery was needless, and its undoing (RFC 3522, 3708, 4015; P-093, P-098).
+//! Proofs that a recovery was needless, and its undoing (RFC 3522, 3708, 4015; P-093, P-098, S-22).
 //!
 //! An episode is needless when D-SACKs have reported every retransmission of it as a duplicate, or when an
 //! ACK echoes a timestamp from before the first. Recovery takes back its marks; the window is asked to
-//! take back its reduction.
+//! take back its reduction, or, after a time-out and by `tcp_frto_response`, half of it.
 
 use super::interface::AckSummary;
 use super::pass::Pass;
@@ -44,7 +44,8 @@ impl<C: WindowControl> Pass<'_, C> {
         }
     }
 
-    pub(super) fn undo(&mut self, unmark_lost: bool, s: &mut AckSummary) {
+    /// Takes back marks and reduction. True when the window was halved instead.
+    pub(super) fn undo(&mut self, unmark_lost: bool, s: &mut AckSummary) -> bool {
         if unmark_lost {
             for index in 0..self.fl.queue.len() {
                 let Some(record) = self.fl.queue.get(index) else { break };
@@ -56,10 +57,15 @@ impl<C: WindowControl> Pass<'_, C> {
             self.fl.rack.search_from = 0;
         }
         let view = self.view();
-        s.ssthresh_restored |= self.cc.undo(&view);
+        let halves = self.base.phase == Phase::Loss && self.settings.halves_after_spurious_timeout();
+        let halved = halves && self.cc.halve_after_timeout(&view);
+        if !halved {
+            s.ssthresh_restored |= self.cc.undo(&view);
+        }
         self.fl.undo_marker = 0;
         self.fl.rack.advanced = true;
         s.undone = true;
+        halved
     }
 
     /// Everything up to the recovery point is acknowledged. True when the phase must be held.
@@ -115,7 +121,7 @@ impl<C: WindowControl> Pass<'_, C> {
         if !frto && !self.may_undo(s) {
             return false;
         }
-        self.undo(true, s);
+        let halved = self.undo(true, s);
         self.count(Counter::TCPLossUndo);
         if frto {
             self.count(Counter::TCPSpuriousRTOs);
@@ -126,8 +132,17 @@ impl<C: WindowControl> Pass<'_, C> {
         }
         if frto || self.base.sack {
             self.reopen();
+            if halved && self.settings.halves_over_a_round_trip() {
+                self.spread_reduction();
+            }
         }
         true
+    }
+
+    /// What is in flight now is acknowledged while the window falls to the half that it has been set to.
+    fn spread_reduction(&mut self) {
+        self.fl.high_seq = self.nxt;
+        self.set_phase(Phase::Cwr);
     }
 
     /// A partial ACK in Recovery. True when this ACK says nothing about further losses.

@@ -23,6 +23,9 @@ pub trait WindowControl {
     fn enter_loss_without_reduction(&mut self, view: &SenderView);
     /// The last reduction was needless: return to the state before it. True when ssthresh was restored.
     fn undo(&mut self, view: &SenderView) -> bool;
+    /// The last time-out was needless, but costs half the window all the same (`tcp_frto_response`). False when
+    /// there is nothing to take half of, so that it is undone like any reduction.
+    fn halve_after_timeout(&mut self, view: &SenderView) -> bool;
     /// The last reduction must stand, whatever proves spurious later.
     fn forbid_undo(&mut self);
     /// The phase changes.
@@ -63,6 +66,10 @@ impl WindowControl for Congestion {
 
     fn undo(&mut self, view: &SenderView) -> bool {
         Congestion::undo(self, view)
+    }
+
+    fn halve_after_timeout(&mut self, view: &SenderView) -> bool {
+        Congestion::halve_after_timeout(self, view)
     }
 
     fn forbid_undo(&mut self) {

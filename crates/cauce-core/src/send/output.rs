@@ -362,13 +362,11 @@ impl Connection {
     fn begin_flight(&mut self, cx: &mut Context<'_>) {
         self.stalled_since = cx.now;
         let idle = cx.now.since(self.stats.last_data_sent);
-        if cx.sysctl.tcp_slow_start_after_idle != 0 {
-            let rto = self.recovery.rto().as_duration();
-            let view = self.view(cx);
-            let settings = self.congestion_settings(cx);
-            self.cong.restart_after_idle(idle, rto, &view, &settings);
-            self.cong.event(CwndEvent::TxStart { idle }, &view);
-        }
+        let rto = self.recovery.rto().as_duration();
+        let view = self.view(cx);
+        let settings = self.congestion_settings(cx);
+        self.cong.restart_after_idle(idle, rto, &view, &settings);
+        self.cong.event(CwndEvent::TxStart { idle }, &view);
     }
 
     fn pace(&mut self, packet: &crate::batch::Transmit, cx: &Context<'_>) {

@@ -241,6 +241,32 @@ fn s09_the_switches_agree_with_the_default_algorithm() {
 }
 
 #[test]
+fn s51_s52_the_last_write_wins() {
+    let mut sysctls = Sysctls::default();
+    let switches = |sysctls: &Sysctls| {
+        let [vegas, westwood] =
+            ["tcp_vegas_cong_avoid", "tcp_westwood"].map(|name| sysctls.get(name).unwrap());
+        (vegas, westwood, sysctls.tcp_congestion_control.as_str().to_owned())
+    };
+    let now =
+        |vegas: &str, westwood: &str, name: &str| (vegas.to_owned(), westwood.to_owned(), name.to_owned());
+    sysctls.set("tcp_vegas_cong_avoid", "1").unwrap();
+    assert_eq!(switches(&sysctls), now("1", "0", "vegas"));
+    sysctls.set("tcp_westwood", "1").unwrap();
+    assert_eq!(switches(&sysctls), now("0", "1", "westwood"));
+    sysctls.set("tcp_vegas_cong_avoid", "0").unwrap();
+    assert_eq!(switches(&sysctls), now("0", "1", "westwood"), "it was not the default");
+    sysctls.set("tcp_congestion_control", "vegas").unwrap();
+    assert_eq!(switches(&sysctls), now("1", "0", "vegas"));
+    sysctls.set("tcp_vegas_cong_avoid", "0").unwrap();
+    assert_eq!(switches(&sysctls), now("0", "0", "reno"));
+    assert!(sysctls.may_choose("westwood"), "as the default it was everybody's");
+    for name in ["tcp_vegas_cong_avoid", "tcp_westwood"] {
+        assert_eq!(errno(sysctls.set(name, "2")), "EINVAL");
+    }
+}
+
+#[test]
 fn s19_fast_open_keys() {
     let key = "net.ipv4.tcp_fastopen_key";
     let mut sysctls = Sysctls::default();

@@ -176,7 +176,11 @@ pub(crate) fn tcp_info(bytes: &[u8]) -> Sample {
 
 /// The state of the congestion control `algorithm` by name; nothing when it has none.
 fn congestion(algorithm: &str, bytes: &[u8]) -> Sample {
-    let known = CONGESTION.iter().find(|(name, _)| *name == algorithm);
+    let told_as = match algorithm {
+        "westwood" | "illinois" | "yeah" => "vegas",
+        own => own,
+    };
+    let known = CONGESTION.iter().find(|(name, _)| *name == told_as);
     let mut at = 0;
     let mut values = Sample::new();
     for (name, width) in known.map_or(&[][..], |(_, fields)| fields) {
@@ -221,6 +225,7 @@ mod tests {
             congestion(algorithm, &bytes).iter().find(|(known, _)| known == name).map(|(_, value)| *value)
         };
         assert_eq!((of("bbr", "bbr_pacing_gain"), of("dctcp", "dctcp_alpha")), (Some(256), Some(2)));
+        assert_eq!((of("vegas", "tcpv_rtt"), of("westwood", "tcpv_minrtt")), (Some(3), Some(256)));
         assert_eq!(of("cubic", "bbr_bw_lo"), None);
     }
 

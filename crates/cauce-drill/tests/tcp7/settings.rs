@@ -123,7 +123,7 @@ fn row(id: &str, entry: &'static SysctlEntry) -> Row {
         deaf_to: Some(entry.name.to_owned()),
         beyond_scripts: beyond_scripts(entry.short_name()),
         kernel: kernel(entry.short_name()),
-        not_yet: not_yet(entry.short_name()),
+        not_yet: None,
     }
 }
 
@@ -196,16 +196,6 @@ fn kernel(name: &str) -> Option<&'static str> {
         "tcp_max_orphans" | "tcp_mem" | "net.core.rmem_max" | "net.core.wmem_max" => {
             "of the whole machine on Linux, not of a namespace"
         }
-        _ => return None,
-    })
-}
-
-/// What is missing to give a setting its effect.
-fn not_yet(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "tcp_vegas_cong_avoid" => "the algorithm `vegas`",
-        "tcp_westwood" => "the algorithm `westwood`",
-        "tcp_frto_response" => "the responses of F-RTO",
         _ => return None,
     })
 }

@@ -8,6 +8,7 @@ mod acknowledgements;
 mod black_holes;
 mod bottleneck;
 mod closing;
+mod congestion_claims;
 mod gateways;
 mod give_up;
 mod handshake;

@@ -54,6 +54,8 @@ impl Congestion {
             let ssthresh = self.algorithm.ssthresh(window, view);
             window.set_ssthresh(ssthresh);
             window.reduced = true;
+            // Counted from here on, should the reduction be spread over a round trip after all.
+            window.prr = Prr::default();
             self.algorithm.cwnd_event(window, view, CwndEvent::Loss);
         }
         let window = &mut self.window;
@@ -89,6 +91,25 @@ impl Congestion {
         self.window.stamp(view);
         self.window.reduced = false;
         restored
+    }
+
+    /// The last time-out was a mistake, but is answered by half the window and half the threshold, whatever the
+    /// algorithm would have taken (S-22). In Cwr, if that follows, the window falls to it step by step, counted
+    /// from the time-out on. False, and nothing done, when ECN has confirmed the reduction or the algorithm owns
+    /// the window.
+    pub fn halve_after_timeout(&mut self, view: &SenderView) -> bool {
+        let window = &mut self.window;
+        if window.prior_ssthresh == 0 || self.algorithm.owns_window() {
+            return false;
+        }
+        window.set_ssthresh((window.prior_cwnd / 2).max(2));
+        window.set_cwnd(window.ssthresh);
+        window.prior_ssthresh = 0;
+        // That the larger window was full is no reason to let this one grow.
+        window.is_cwnd_limited = false;
+        window.max_packets_out = 0;
+        window.stamp(view);
+        true
     }
 
     /// The last reduction stands, whatever proves spurious later: ECN has confirmed it.

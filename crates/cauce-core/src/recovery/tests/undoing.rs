@@ -101,6 +101,89 @@ fn frto_proves_a_spurious_time_out() {
     }
 }
 
+/// Twenty out beyond a threshold of 15, a time-out, ACKs of the first and then of the third prove it spurious.
+fn spurious_time_out_of_twenty(sack: bool, response: u8) -> Bench {
+    let mut b = Bench::new();
+    b.rec.set_sack(sack);
+    b.settings.early_retrans = 0;
+    b.settings.frto_response = response;
+    b.cc.set_initial_window(20);
+    b.cc.set_initial_ssthresh(15);
+    b.write(200);
+    b.expire();
+    b.wait(50);
+    b.ack(1);
+    b.wait(1);
+    assert!(b.ack(3).undone, "sack {sack}");
+    b
+}
+
+/// S-22: 2 undoes, 1 halves window and threshold at once.
+#[test]
+fn s22_response_at_once() {
+    for sack in [true, false] {
+        for (response, expected) in [(2, (20, 15)), (1, (10, 10))] {
+            let b = spurious_time_out_of_twenty(sack, response);
+            let window = (b.cc.cwnd(), b.cc.ssthresh());
+            assert_eq!((window, b.phase()), (expected, Phase::Open), "{response}, sack {sack}");
+        }
+    }
+}
+
+/// S-22: 0 halves over one round trip, by one segment for two ACKs, and what is in flight never exceeds what was.
+#[test]
+fn s22_response_over_a_round_trip() {
+    for sack in [true, false] {
+        let mut b = spurious_time_out_of_twenty(sack, 0);
+        assert_eq!((b.cc.cwnd(), b.cc.ssthresh(), b.phase()), (19, 10, Phase::Cwr), "sack {sack}");
+        for segment in 4..=22 {
+            b.wait(5);
+            b.ack(segment);
+            let most = (20 - segment as u32 / 2).max(10);
+            assert!(((most - 2).max(10)..=most).contains(&b.cc.cwnd()), "{segment}: {}", b.cc.cwnd());
+            assert!(b.rec.in_flight() <= b.cc.cwnd());
+        }
+        b.ack(23);
+        assert_eq!((b.cc.cwnd(), b.cc.ssthresh(), b.phase()), (10, 10, Phase::Open), "sack {sack}");
+        assert_eq!(b.take_resent(), [0], "sack {sack}");
+    }
+}
+
+/// S-22: the same when the proof is an ACK of nearly all that echoes the originals. It does not make the half grow.
+#[test]
+fn s22_response_to_timestamps() {
+    for (response, at_once, phase) in [(2, 20, Phase::Open), (1, 10, Phase::Open), (0, 10, Phase::Cwr)] {
+        let mut b = Bench::new().with_timestamps();
+        b.settings.early_retrans = 0;
+        b.settings.frto_response = response;
+        b.cc.set_initial_window(20);
+        b.cc.set_initial_ssthresh(15);
+        b.write(20);
+        let sent_at = b.now;
+        b.expire();
+        b.wait(20);
+        assert!(b.ack_with(19, &[], Some(sent_at)).undone);
+        assert!(b.cc.cwnd() <= at_once && b.phase() == phase, "{response}: {}", b.cc.cwnd());
+        b.write(2).wait(100);
+        b.ack(21);
+        assert_eq!((b.cc.cwnd() / 10, b.phase()), (at_once / 10, Phase::Open), "{response}");
+    }
+}
+
+/// S-22: a fast recovery that proves needless is undone all the same, it was no time-out.
+#[test]
+fn s22_is_about_time_outs() {
+    let mut b = Bench::new().with_timestamps();
+    b.settings.frto_response = 1;
+    b.write(10);
+    let sent_at = b.now;
+    b.wait(100);
+    b.ack_with(0, &[(1, 4)], Some(sent_at));
+    b.wait(10);
+    assert!(b.ack_with(10, &[], Some(sent_at)).ssthresh_restored);
+    assert!(b.cc.cwnd() >= 10);
+}
+
 /// S-21: a duplicate ACK instead of the second advance means that the loss was real.
 #[test]
 fn frto_accepts_a_real_loss() {
