@@ -26,8 +26,13 @@ pub(crate) struct Handle {
     pub(crate) id: SocketId,
 }
 
+/// A call cannot go on now.
+const LATER: Errno = Errno::EAGAIN;
+/// A write has opened its connection without taking a byte (TCP_FASTOPEN_CONNECT): it is to be made again.
+const BEGUN: Errno = Errno::EINPROGRESS;
+
 /// What a stale id means to its holder: the netstack has closed everything.
-fn closed_under(errno: Errno) -> io::Error {
+pub(crate) fn closed_under(errno: Errno) -> io::Error {
     io_error(if errno == Errno::EBADF { Errno::ECONNABORTED } else { errno })
 }
 
@@ -77,7 +82,7 @@ impl Handle {
     ) -> Poll<io::Result<T>> {
         let coop = ready!(coop::poll_proceed(cx));
         let result = self.shard.call(|core, now| match call(&mut core.stack.socket(self.id), now) {
-            Err(Errno::EAGAIN) => {
+            Err(LATER | BEGUN) => {
                 core.waiters.set(self.id, direction, cx.waker());
                 Ok(None)
             }
@@ -97,22 +102,30 @@ impl Handle {
     where
         F: FnMut(&mut Socket<'_>, Instant) -> Result<T, Errno>,
     {
-        Wait { handle: self, bits: direction.bits(), ticket: None, call }
+        self.wait_for(direction.bits(), call)
+    }
+
+    /// As [`Handle::wait`], for news of any kind.
+    pub(crate) fn wait_for<T, F>(&self, bits: Readiness, call: F) -> Wait<'_, F>
+    where
+        F: FnMut(&mut Socket<'_>, Instant) -> Result<T, Errno>,
+    {
+        Wait { handle: self, bits, ticket: None, call }
     }
 
     /// Waits until one of `interest`'s conditions holds.
     pub(crate) async fn ready(&self, interest: Interest) -> io::Result<Ready> {
         let bits = bits_of(interest);
-        let call = |socket: &mut Socket<'_>, _| match ready_of(interest, arm(socket, bits)) {
+        let call = |socket: &mut Socket<'_>, _| match ready_of(interest, socket) {
             Ready::EMPTY => Err(Errno::EAGAIN),
             ready => Ok(ready),
         };
-        Wait { handle: self, bits, ticket: None, call }.await
+        self.wait_for(bits, call).await
     }
 
     pub(crate) fn poll_ready(&self, cx: &mut Context<'_>, direction: Direction) -> Poll<io::Result<()>> {
         self.poll_call(cx, direction, |socket, _| {
-            if arm(socket, direction.bits()).intersects(direction.bits()) {
+            if arm(socket, direction.bits()).0.intersects(direction.bits()) {
                 Ok(())
             } else {
                 Err(Errno::EAGAIN)
@@ -126,7 +139,7 @@ impl Handle {
         interest: Interest,
         operation: impl FnOnce() -> io::Result<R>,
     ) -> io::Result<R> {
-        let ready = self.call(|socket, _| Ok(ready_of(interest, arm(socket, bits_of(interest)))))?;
+        let ready = self.call(|socket, _| Ok(ready_of(interest, socket)))?;
         if ready.is_empty() { Err(io_error(Errno::EAGAIN)) } else { operation() }
     }
 
@@ -188,9 +201,12 @@ impl std::fmt::Debug for Handle {
     }
 }
 
-/// What the socket is ready for. Only who waits for room to write makes the engine tell when there is some.
-fn arm(socket: &mut Socket<'_>, bits: Readiness) -> Readiness {
-    if bits.contains(Readiness::OUT) { socket.poll_readiness() } else { socket.readiness() }
+/// What the socket is ready for: calls, and whoever asks for errors beside them. Messages of the error queue fail no
+/// call, so that they make none ready. Only who waits for room to write makes the engine tell when there is some.
+fn arm(socket: &mut Socket<'_>, bits: Readiness) -> (Readiness, Readiness) {
+    let all = if bits.contains(Readiness::OUT) { socket.poll_readiness() } else { socket.readiness() };
+    let calls = if socket.has_error() { all } else { Readiness(all.0 & !Readiness::ERR.0) };
+    (calls, all)
 }
 
 /// The event bits of an interest. As for the kernel's sockets, errors and hang-ups belong to all of them.
@@ -203,15 +219,17 @@ fn bits_of(interest: Interest) -> Readiness {
         bits |= Readiness::OUT;
     }
     if interest.is_priority() {
-        bits |= Readiness::PRI;
+        bits |= Readiness::PRI | Readiness::RDHUP;
     }
     bits
 }
 
-/// The part of `ready` that concerns `interest`, in tokio's words.
-fn ready_of(interest: Interest, ready: Readiness) -> Ready {
+/// What the socket is ready for of `interest`, in tokio's words.
+fn ready_of(interest: Interest, socket: &mut Socket<'_>) -> Ready {
+    let (calls, all) = arm(socket, bits_of(interest));
     let mut out = Ready::EMPTY;
     let mut say = |interested: bool, bits: Readiness, what: Ready| {
+        let ready = if what == Ready::ERROR { all } else { calls };
         if interested && ready.intersects(bits) {
             out |= what;
         }
@@ -219,7 +237,8 @@ fn ready_of(interest: Interest, ready: Readiness) -> Ready {
     let (read, write) = (interest.is_readable(), interest.is_writable());
     let error_or_hup = Readiness::ERR | Readiness::HUP;
     say(read, Readiness::IN | Readiness::RDHUP | error_or_hup, Ready::READABLE);
-    say(read, Readiness::RDHUP | Readiness::HUP, Ready::READ_CLOSED);
+    // Who waits for urgent data hears, as with tokio, that none will come.
+    say(read || interest.is_priority(), Readiness::RDHUP | Readiness::HUP, Ready::READ_CLOSED);
     say(write, Readiness::OUT | error_or_hup, Ready::WRITABLE);
     say(write, Readiness::HUP, Ready::WRITE_CLOSED);
     say(interest.is_priority(), Readiness::PRI, Ready::PRIORITY);
@@ -248,7 +267,7 @@ where
         let Wait { handle, bits, ticket, call } = &mut *self;
         let id = handle.id;
         let result = handle.shard.call(|core, now| match call(&mut core.stack.socket(id), now) {
-            Err(Errno::EAGAIN) => {
+            Err(LATER | BEGUN) => {
                 core.waiters.join(id, ticket, *bits, cx.waker());
                 Ok(None)
             }

@@ -135,7 +135,8 @@ impl TcpListener {
 
     fn accepted(&self, id: SocketId) -> io::Result<(TcpStream, SocketAddr)> {
         let stream = TcpStream { handle: Handle { shard: self.handle.shard.clone(), id } };
-        let peer = stream.peer_addr()?;
+        // A connection that was reset meanwhile is told like any other, and fails at its first use.
+        let peer = stream.handle.look(|socket| socket.accepted_from())?;
         Ok((stream, peer))
     }
 

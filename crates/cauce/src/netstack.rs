@@ -179,6 +179,19 @@ impl Netstack {
         self.shard.act(|core, now| look(&mut core.stack, now))
     }
 
+    /// The time of the netstack's clock: what the time stamps of packets and bytes are to be compared with.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// let (net, _peer) = cauce::pair();
+    /// let before = net.now();
+    /// assert!(net.now() >= before);
+    /// # Ok(()) }
+    /// ```
+    pub fn now(&self) -> Instant {
+        self.shard.now()
+    }
+
     /// What the device has carried.
     ///
     /// ```

@@ -60,9 +60,7 @@ impl Core {
             }
             self.stack.handle_timeout(now);
         }
-        while let Some((id, ready)) = self.stack.poll_event() {
-            self.waiters.collect(id, ready, wakers);
-        }
+        self.waiters.collect_news(&mut self.stack, wakers);
         if !self.idle.is_empty() && self.stack.sockets() == 0 {
             wakers.extend(self.idle.drain(..));
         }

@@ -142,22 +142,6 @@ impl TcpSocket {
         Ok(stream)
     }
 
-    /// Lets the listener that this socket becomes take data from SYNs (TCP_FASTOPEN), with `tcp_fastopen` bit 0x2: at
-    /// most `pending` of its connections may wait for the end of their handshake.
-    ///
-    /// # Errors
-    /// When the netstack is over.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-    /// let (net, _peer) = cauce::pair();
-    /// cauce::TcpSocket::new_v4(&net)?.set_fast_open(16)?;
-    /// # Ok(()) }
-    /// ```
-    pub fn set_fast_open(&self, pending: u32) -> io::Result<()> {
-        self.handle.set(SocketOption::FastOpen(i32::try_from(pending).unwrap_or(i32::MAX)))
-    }
-
     /// Listens. `backlog` connections may wait to be accepted, at most `net.core.somaxconn`.
     ///
     /// # Errors
@@ -191,6 +175,18 @@ impl TcpSocket {
     /// ```
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
         self.handle.local_addr()
+    }
+
+    /// The netstack that it belongs to.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// let (net, _peer) = cauce::pair();
+    /// assert_eq!(cauce::TcpSocket::new_v4(&net)?.netstack().sockets(), 1);
+    /// # Ok(()) }
+    /// ```
+    pub fn netstack(&self) -> Netstack {
+        Netstack { shard: self.handle.shard.clone() }
     }
 
     /// Takes the pending error away (SO_ERROR).
@@ -281,7 +277,7 @@ options! {
 
     /// How long a close waits for delivery (SO_LINGER).
     get linger() -> Option<Duration> = |options, _| options.linger();
-    /// Sets SO_LINGER, in whole seconds; zero resets the connection when it is closed.
+    /// Sets SO_LINGER, in whole seconds; see [`TcpStream::set_linger`].
     set set_linger(linger) = SocketOption::Linger(linger), example "Some(std::time::Duration::ZERO)";
 
     /// True when small segments will be sent at once (TCP_NODELAY).
@@ -329,51 +325,6 @@ impl TcpSocket {
     /// ```
     pub fn set_zero_linger(&self) -> io::Result<()> {
         self.set_linger(Some(Duration::ZERO))
-    }
-
-    /// Chooses the congestion control by name (TCP_CONGESTION).
-    ///
-    /// # Errors
-    /// `NotFound` when there is none of that name.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-    /// let (net, _peer) = cauce::pair();
-    /// cauce::TcpSocket::new_v4(&net)?.set_congestion("reno")?;
-    /// # Ok(()) }
-    /// ```
-    pub fn set_congestion(&self, name: &str) -> io::Result<()> {
-        self.handle.call(|socket, now| socket.set_congestion(now, name))
-    }
-
-    /// How often the SYN is repeated before connecting is given up, 1 to 127 (TCP_SYNCNT).
-    ///
-    /// # Errors
-    /// `InvalidInput` (`EINVAL`) out of that range.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-    /// let (net, _peer) = cauce::pair();
-    /// cauce::TcpSocket::new_v4(&net)?.set_syn_count(2)?;
-    /// # Ok(()) }
-    /// ```
-    pub fn set_syn_count(&self, count: u32) -> io::Result<()> {
-        self.handle.set(SocketOption::SynCount(count))
-    }
-
-    /// Largest segment in bytes, 88 to 32,767 (TCP_MAXSEG); 0 takes the limit off.
-    ///
-    /// # Errors
-    /// `InvalidInput` (`EINVAL`) out of that range.
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-    /// let (net, _peer) = cauce::pair();
-    /// cauce::TcpSocket::new_v4(&net)?.set_max_segment(1000)?;
-    /// # Ok(()) }
-    /// ```
-    pub fn set_max_segment(&self, bytes: u32) -> io::Result<()> {
-        self.handle.set(SocketOption::MaxSegment(bytes))
     }
 }
 

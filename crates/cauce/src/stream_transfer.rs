@@ -4,6 +4,7 @@ use crate::stream::TcpStream;
 use crate::transfer;
 use crate::waiters::Direction;
 use bytes::{BufMut, Bytes};
+use cauce_core::socket::SendFlags;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -154,11 +155,8 @@ impl TcpStream {
     /// assert_eq!(&bytes, b"not copied");
     /// # Ok(()) }
     /// ```
-    pub async fn send_bytes(&self, mut data: Bytes) -> io::Result<()> {
-        while !data.is_empty() {
-            self.handle.wait(Direction::Write, |socket, now| socket.send_bytes(now, &mut data)).await?;
-        }
-        Ok(())
+    pub async fn send_bytes(&self, data: Bytes) -> io::Result<()> {
+        self.send_all(data, SendFlags::default()).await
     }
 
     /// Takes what there is room for from the front of `data`, without copying it. Returns how many bytes.

@@ -5,7 +5,9 @@
 //! nothing.
 
 use cauce_core::socket::SocketId;
+use cauce_core::socket::call::CallId;
 use cauce_core::socket::readiness::Readiness;
+use cauce_core::stack::Stack;
 use slotmap::SparseSecondaryMap;
 use smallvec::SmallVec;
 use std::hash::{BuildHasherDefault, Hasher};
@@ -89,6 +91,8 @@ impl Hasher for IndexHasher {
 pub(crate) struct Waiters {
     /// Only of sockets that somebody waits for.
     slots: SparseSecondaryMap<SocketId, Slot, BuildHasherDefault<IndexHasher>>,
+    /// Of the engine's own waiting calls.
+    calls: SparseSecondaryMap<CallId, Waker>,
     next_ticket: u32,
 }
 
@@ -144,7 +148,7 @@ impl Waiters {
     }
 
     /// Moves the wakers of those who waited for `ready` to `list`.
-    pub(crate) fn collect(&mut self, id: SocketId, ready: Readiness, list: &mut WakeList) {
+    fn collect(&mut self, id: SocketId, ready: Readiness, list: &mut WakeList) {
         let Some(slot) = self.slots.get_mut(id) else { return };
         if ready.intersects(READ_BITS) {
             list.extend(slot.read.take());
@@ -163,8 +167,31 @@ impl Waiters {
         self.drop_if_empty(id);
     }
 
+    /// `waker` is to be woken when the call is worth resuming.
+    pub(crate) fn await_call(&mut self, call: CallId, waker: &Waker) {
+        self.calls.insert(call, waker.clone());
+    }
+
+    /// The call has been given up.
+    pub(crate) fn leave_call(&mut self, call: CallId) {
+        self.calls.remove(call);
+    }
+
+    /// Moves the wakers of those for whom the stack has news to `list`.
+    pub(crate) fn collect_news(&mut self, stack: &mut Stack, list: &mut WakeList) {
+        while let Some((id, news)) = stack.poll_news() {
+            // Some news, such as an urgent byte still on its way, make nothing ready.
+            let ready = stack.socket(id).readiness();
+            self.collect(id, news | ready, list);
+        }
+        while let Some(call) = stack.poll_call() {
+            list.extend(self.calls.remove(call));
+        }
+    }
+
     /// Moves every waker to `list`: the stack is going down.
     pub(crate) fn collect_all(&mut self, list: &mut WakeList) {
+        list.extend(self.calls.drain().map(|(_, waker)| waker));
         for (_, slot) in self.slots.drain() {
             list.extend(slot.read);
             list.extend(slot.write);

@@ -1,6 +1,9 @@
 //! How connections begin and end, and netstacks with them.
 
+mod common;
+
 use cauce::Counter;
+use common::Path;
 use std::io::{self, ErrorKind};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -141,4 +144,49 @@ fn a_runtime_that_ends_takes_its_netstacks_down() {
     drop(runtime);
     assert_eq!(client.try_write(b"x").unwrap_err().kind(), ErrorKind::NetworkDown);
     drop((client, server));
+}
+
+/// O-35: close waits for the last acknowledgement, the linger time at most, and not at all without one.
+#[tokio::test]
+async fn closing_waits_for_delivery() -> io::Result<()> {
+    let (client, mut server) = cauce::stream_pair().await?;
+    client.set_linger(Some(Duration::from_secs(60)))?;
+    client.try_write(b"delivered")?;
+    client.close().await?;
+    assert_eq!(server.bytes_to_read()?, 9);
+    let mut text = String::new();
+    server.read_to_string(&mut text).await?;
+    assert_eq!(text, "delivered");
+
+    let path = Path::new()?;
+    let (client, _server) = path.connected().await?;
+    path.lose(true);
+    client.set_linger(Some(Duration::from_secs(1)))?;
+    client.try_write(b"lost")?;
+    client.close().await?;
+    assert_eq!(path.left.sockets(), 1, "the time is over, and the rest is tried in the background");
+    Ok(())
+}
+
+/// O-35, A-50: a close that is given up, and one whose netstack ends, end all the same.
+#[tokio::test]
+async fn a_close_can_be_given_up() -> io::Result<()> {
+    for by_shutdown in [false, true] {
+        let path = Path::new()?;
+        let (client, _server) = path.connected().await?;
+        path.lose(true);
+        client.set_linger(Some(Duration::from_secs(60)))?;
+        client.try_write(b"lost")?;
+        let closing = tokio::spawn(client.close());
+        tokio::task::yield_now().await;
+        if by_shutdown {
+            path.left.shutdown().await;
+            assert_eq!(closing.await?.expect_err("it is over").raw_os_error(), Some(100));
+        } else {
+            closing.abort();
+            assert!(closing.await.expect_err("given up").is_cancelled());
+            assert_eq!(path.left.sockets(), 1, "an orphan, which still tries");
+        }
+    }
+    Ok(())
 }

@@ -103,9 +103,9 @@ async fn what_tcp7_adds_is_bounded_as_there() -> io::Result<()> {
     socket.set_defer_accept(2)?;
     assert_eq!(socket.defer_accept()?, 3, "the time of two retransmissions");
     assert_eq!(socket.max_pacing_rate()?, u64::MAX);
-    assert_eq!(errno(socket.set_user_timeout_ms(u32::MAX)), EINVAL);
-    socket.set_user_timeout_ms(1500)?;
-    assert_eq!(socket.user_timeout_ms()?, 1500);
+    assert_eq!(errno(socket.set_user_timeout(Some(Duration::MAX))), EINVAL);
+    socket.set_user_timeout(Some(Duration::from_millis(1500)))?;
+    assert_eq!(socket.user_timeout()?, Some(Duration::from_millis(1500)));
     Ok(())
 }
 
@@ -121,7 +121,7 @@ async fn streams_inherit_from_their_listener() -> io::Result<()> {
     socket.set_linger2(7)?;
     socket.set_notsent_lowat(5000)?;
     socket.set_rto_max(Duration::from_secs(3))?;
-    socket.set_user_timeout_ms(1500)?;
+    socket.set_user_timeout(Some(Duration::from_millis(1500)))?;
     socket.set_max_segment(700)?;
     socket.set_congestion("reno")?;
     socket.set_ttl(44)?;

@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::socket::errno::Errno;
 use crate::socket::error_queue::{ErrorMessage, ErrorOrigin, ZEROCOPY_COPIED};
 use crate::socket::options::rare_flag;
+use crate::socket::readiness::Readiness;
 use crate::socket::timestamping::{StampKind, Timestamping};
 use crate::time::Instant;
 use alloc::collections::VecDeque;
@@ -245,7 +246,7 @@ impl Connection {
         }
         let bound = cx.sysctl.max_error_queue;
         if self.rare_mut().errors.push(message, bound) {
-            self.want(super::pending::EVENT);
+            self.tell(Readiness::ERR);
         }
     }
 

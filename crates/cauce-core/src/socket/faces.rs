@@ -1,6 +1,7 @@
 //! What the faces above need beside the plain calls: options as they are, reads into buffers of any shape, and
 //! readiness that remembers who asked.
 
+use super::call::{Call, Progress, Returned};
 use super::options::{OptionName, OptionValue, SocketOptions, flag};
 use super::{ReadFlags, Socket};
 use crate::congestion::CcInfo;
@@ -26,6 +27,34 @@ impl Socket<'_> {
         self.stack.with_reader(self.id, now, |conn, cx| conn.receive(max, flags, sink, cx))
     }
 
+    /// Reads as MSG_WAITALL asks: until `buffer` is full, an urgent mark, the end of the stream or an error. `done`
+    /// counts what it holds already, 0 at first; an error after that is left to the next call.
+    ///
+    /// # Errors
+    /// `EAGAIN` while more is to come, then to be called again with the same `done`; else as [`Socket::recv`].
+    pub fn recv_all(
+        &mut self,
+        now: Instant,
+        buffer: &mut [u8],
+        flags: ReadFlags,
+        done: &mut usize,
+    ) -> Result<usize, Errno> {
+        if *done > 0 && self.stack.only_error_is_left(self.id) {
+            return Ok(*done);
+        }
+        let begin = if flags.peek { 0 } else { *done };
+        let rest = buffer.get_mut(begin..).unwrap_or(&mut []);
+        let progress = self.stack.start_call(now, self.id, Call::Recv { flags, wait_all: true }, rest);
+        match progress {
+            Progress::Done(Ok(Returned::Bytes(count))) => Ok(begin + count),
+            Progress::Done(result) => result.map(|_| begin),
+            Progress::Pending(call) => {
+                *done = begin + self.stack.cancel_call(call).unwrap_or(0);
+                Err(Errno::EAGAIN)
+            }
+        }
+    }
+
     /// What poll(2) would say; when the socket is not writable, an event follows as soon as it is, as after a
     /// write that found no room.
     pub fn poll_readiness(&mut self) -> Readiness {
@@ -34,6 +63,12 @@ impl Socket<'_> {
             self.stack.await_room(self.id);
         }
         ready
+    }
+
+    /// True while an error is pending that the next call fails with. [`Readiness::ERR`] may also stand for a message of
+    /// the error queue, which fails no call.
+    pub fn has_error(&self) -> bool {
+        self.stack.has_error(self.id)
     }
 
     /// Whose connection it is, or was: accept(2) tells it of one that was lost before, too.

@@ -245,6 +245,9 @@ impl Stack {
         let lowat = self.options(waiting.socket).map_or(1, |options| options.recv_lowat as usize);
         let target = if wait_all { memory.len() } else { lowat.min(memory.len()) };
         loop {
+            if waiting.done > 0 && self.only_error_is_left(waiting.socket) {
+                return Some(Ok(Returned::Bytes(waiting.done)));
+            }
             // A peek begins anew each time: what it saw is still there.
             let (start, mut filled) = (if flags.peek { 0 } else { waiting.done }, 0);
             let want = memory.len() - start;

@@ -1,8 +1,7 @@
-//! The options and the state of a connection.
+//! The options of a connection that `tokio::net` has too, and the state of its queues.
 
 use crate::stream::TcpStream;
 use cauce_core::socket::options::SocketOption;
-use cauce_core::socket::tcp_info::TcpInfo;
 use std::io;
 use std::time::Duration;
 
@@ -118,8 +117,8 @@ impl TcpStream {
         self.handle.options(|options, _| options.linger())
     }
 
-    /// Sets SO_LINGER, in whole seconds. Zero resets the connection when it is closed. Dropping a stream
-    /// never waits, so other values only tell a peer of this interface what was wished.
+    /// Sets SO_LINGER, in whole seconds. Zero resets the connection when it is closed or dropped. For any other time
+    /// [`TcpStream::close`] waits; dropping a stream never does.
     ///
     /// # Errors
     /// As [`TcpStream::set_nodelay`].
@@ -338,7 +337,7 @@ impl TcpStream {
         self.handle.options(|options, _| options.recv_buffer_size())
     }
 
-    /// Bytes that can be read without waiting (SIOCINQ).
+    /// Bytes that can be read without waiting, up to an urgent mark (SIOCINQ).
     ///
     /// # Errors
     /// As [`TcpStream::nodelay`].
@@ -355,6 +354,25 @@ impl TcpStream {
         self.handle.look(|socket| Ok(socket.bytes_to_read()))
     }
 
+    /// Bytes written that have not been sent yet (SIOCOUTQNSD).
+    ///
+    /// # Errors
+    /// As [`TcpStream::nodelay`].
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
+    /// let (client, _server) = cauce::stream_pair().await?;
+    /// client.set_cork(true)?;
+    /// client.try_write(b"abc")?;
+    /// assert_eq!((client.bytes_to_send()?, client.bytes_to_deliver()?), (3, 3));
+    /// client.set_cork(false)?;
+    /// assert_eq!((client.bytes_to_send()?, client.bytes_to_deliver()?), (0, 3));
+    /// # Ok(()) }
+    /// ```
+    pub fn bytes_to_send(&self) -> io::Result<usize> {
+        self.handle.look(|socket| Ok(socket.bytes_queued().1))
+    }
+
     /// Bytes written that the peer has not acknowledged (SIOCOUTQ).
     ///
     /// # Errors
@@ -369,21 +387,5 @@ impl TcpStream {
     /// ```
     pub fn bytes_to_deliver(&self) -> io::Result<usize> {
         self.handle.look(|socket| Ok(socket.bytes_queued().0))
-    }
-
-    /// State and counts of the connection (TCP_INFO).
-    ///
-    /// # Errors
-    /// As [`TcpStream::nodelay`].
-    ///
-    /// ```
-    /// # #[tokio::main(flavor = "current_thread")] async fn main() -> std::io::Result<()> {
-    /// let (client, _server) = cauce::stream_pair().await?;
-    /// println!("{:?}", client.tcp_info()?);
-    /// # Ok(()) }
-    /// ```
-    pub fn tcp_info(&self) -> io::Result<TcpInfo> {
-        let now = self.handle.shard.now();
-        self.handle.look(|socket| socket.tcp_info(now))
     }
 }
