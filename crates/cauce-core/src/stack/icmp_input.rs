@@ -18,6 +18,7 @@ use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::socket::errno::Errno;
 use crate::socket::error_queue::{ErrorMessage, ErrorOrigin};
+use crate::socket::options::pmtu;
 use crate::socket::readiness::Readiness;
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -86,7 +87,8 @@ impl Stack {
         }
     }
 
-    /// A packet was too big for a link on the way (P-053).
+    /// A packet was too big for a link on the way (P-053). What the socket's IP_MTU_DISCOVER makes of it: sockets that
+    /// leave cutting to routers send nothing again at once, but their next segments fit (O-53).
     fn learn_mtu(&mut self, id: crate::socket::SocketId, key: &FlowKey, mtu: u32, now: Instant) {
         let sysctl = &self.shared.sysctl;
         let limits = PathMtuLimits {
@@ -94,19 +96,22 @@ impl Stack {
             expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let follows =
-            matches!(conn.options.mtu_discover(key.is_v4()), 1..=3) && !conn.path.has(Path::MTU_LOCKED);
-        if !follows || mtu >= u32::from(conn.path.mtu) {
+        let mode = conn.options.mtu_discover(key.is_v4());
+        let knows_better = mode >= pmtu::INTERFACE;
+        if conn.path.has(Path::MTU_LOCKED) || !key.is_v4() && knows_better || mtu >= u32::from(conn.path.mtu) {
             return;
         }
+        let sends_again = !knows_better && !(key.is_v4() && mode == pmtu::DONT);
         let learned = self.interfaces.path_mtu.learn(key.remote, mtu, conn.path.mtu, now, limits);
         let Some(learned) = learned else { return };
         let expiry = self.interfaces.path_mtu.next_expiry();
         self.keep_stack_deadline(StackTimer::PathMtu, expiry);
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let mut cx = self.shared.cx(now);
-        conn.path_mtu_lowered(learned.mtu, &mut cx);
-        self.settle(id, now);
+        if sends_again {
+            let mut cx = self.shared.cx(now);
+            conn.path_mtu_lowered(learned.mtu, &mut cx);
+            self.settle(id, now);
+        }
     }
 }
 

@@ -203,9 +203,11 @@ impl Interfaces {
         let device_mtu = interface.map_or(1500, |config| config.mtu);
         let metrics = hop.metrics;
         let mut mtu = if metrics.mtu != 0 { metrics.mtu.min(device_mtu) } else { device_mtu };
-        if let Some(learned) = now.and_then(|now| self.path_mtu.get(&to, now)) {
+        let learned = now.and_then(|now| self.path_mtu.get(&to, now));
+        if let Some(learned) = learned {
             mtu = mtu.min(learned.mtu);
         }
+        let mtu_locked = metrics.mtu_lock || learned.is_some_and(|learned| learned.fragment);
         let path = Path {
             device: hop.device,
             mtu,
@@ -217,7 +219,7 @@ impl Interfaces {
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
             ecn: metrics.ecn,
-            hints: (if metrics.mtu_lock { Path::MTU_LOCKED } else { 0 })
+            hints: (if mtu_locked { Path::MTU_LOCKED } else { 0 })
                 | (if metrics.quickack { Path::QUICKACK } else { 0 }),
         };
         Ok((path, from.unwrap_or(hop.source)))
@@ -248,13 +250,10 @@ impl Interfaces {
     pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
         match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.route_query(), Some(cx.now)) {
             Ok((path, _)) => {
-                let lowered = path.mtu < conn.path.mtu;
-                let mtu = path.mtu;
-                conn.path = Path { mtu: conn.path.mtu, ..path };
-                if lowered {
-                    conn.path_mtu_lowered(mtu, cx);
-                } else if mtu > conn.path.mtu {
-                    conn.path.mtu = mtu;
+                // What is outstanding is not sent again for that: it may have arrived.
+                let other_mtu = path.mtu != conn.path.mtu;
+                conn.path = path;
+                if other_mtu {
                     conn.sync_mss(cx);
                 }
             }

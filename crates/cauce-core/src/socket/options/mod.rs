@@ -8,6 +8,7 @@ pub(crate) mod read;
 mod store;
 
 use crate::batch::TrafficClass;
+use crate::connection::path::Path;
 use crate::frame::DeviceId;
 use crate::socket::Family;
 use crate::socket::timestamping::Timestamping;
@@ -157,6 +158,15 @@ macro_rules! flags {
     ($($name:ident = $bit:expr;)*) => {
         $(pub(crate) const $name: u16 = 1 << $bit;)*
     };
+}
+
+/// Values of IP_MTU_DISCOVER and its twin.
+pub(crate) mod pmtu {
+    pub(crate) const DONT: u8 = 0;
+    pub(crate) const WANT: u8 = 1;
+    pub(crate) const DO: u8 = 2;
+    /// This value and the next believe no ICMP message.
+    pub(crate) const INTERFACE: u8 = 4;
 }
 
 /// Bits of [`SocketOptions::flags`].
@@ -378,6 +388,16 @@ impl SocketOptions {
     /// How the path's MTU is looked for: IP_MTU_DISCOVER, or its twin.
     pub(crate) fn mtu_discover(&self, v4: bool) -> u8 {
         if v4 { self.mtu_discover } else { self.rare.as_ref().map_or(1, |rare| rare.v6.mtu_discover) }
+    }
+
+    /// Routers must not cut packets of this socket. Where the path's MTU is not to be lowered, only IP_PMTUDISC_DO still
+    /// forbids it (O-53).
+    pub(crate) fn dont_fragment(&self, path: &Path) -> bool {
+        match self.mtu_discover(path.v4) {
+            pmtu::DO => true,
+            pmtu::WANT => !path.has(Path::MTU_LOCKED),
+            _ => false,
+        }
     }
 
     /// ICMP errors are told at once: IP_RECVERR, or its twin.
