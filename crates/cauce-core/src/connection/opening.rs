@@ -156,13 +156,14 @@ impl Connection {
     }
 
     fn build_block(
-        setup: Setup,
+        mut setup: Setup,
         negotiated: Negotiated,
         irs: u64,
         window: InitialWindow,
         cx: &mut Context<'_>,
     ) -> Connection {
         let iss = setup.iss;
+        let delays_acks = setup.options.take_delayed_acks();
         let initial = setup.path.initial_window(cx.sysctl);
         let config = Self::receiver_config_of(&setup.options, &negotiated, window, cx.sysctl);
         let mut recovery = Recovery::new(&env_of(&setup.path, &setup.options, cx).settings);
@@ -202,6 +203,9 @@ impl Connection {
             options: setup.options,
             charged: 0,
         };
+        if delays_acks {
+            conn.recv.enter_pingpong();
+        }
         conn.sync_mss(cx);
         conn
     }

@@ -110,14 +110,6 @@ impl Receiver {
         self.policy.schedule_now();
     }
 
-    /// Owes the peer an acknowledgement that may wait `span_us` microseconds, as that of a SYN,ACK may when
-    /// the user is about to send.
-    pub fn ack_within(&mut self, span_us: u32, cx: &Context<'_>) -> AckDecision {
-        self.policy.schedule();
-        self.enter_quick_ack(super::ack_policy::MAX_QUICK_ACKS);
-        self.policy.delay_for(cx.now, span_us)
-    }
-
     /// The next acknowledgements, at most `max`, leave at once; ping-pong mode ends.
     pub fn enter_quick_ack(&mut self, max: u8) {
         let window = self.window.offered(self.nxt);
@@ -281,6 +273,7 @@ impl Receiver {
 
     /// The peer's SYN,ACK is acknowledged by the data of a writer who waits for it, or when the longest delay is over.
     pub fn await_writer(&mut self, now: Instant) {
+        self.enter_quick_ack(super::ack_policy::MAX_QUICK_ACKS);
         self.policy.delay_longest(now);
     }
 

@@ -88,7 +88,11 @@ impl Connection {
             self.ts.store(ts.val, cx.now);
         }
         self.irs = segment.seq as u32;
+        let quick_acks = self.recv.quick_ack();
         self.recv = self.new_receiver(segment.seq, cx);
+        if !quick_acks {
+            self.recv.enter_pingpong();
+        }
         self.recovery.set_sack(self.negotiated.sack);
         // The window of a SYN is not scaled (RFC 7323 2.2).
         self.snd.wnd = u32::from(segment.header.window);
@@ -105,7 +109,7 @@ impl Connection {
         self.transition(Event::AckOfSyn, cx);
         self.establish(cx);
         // The acknowledgement goes out at once, or with the data that waits for it.
-        if self.writer_waits() {
+        if self.awaits_writer() {
             self.recv.await_writer(cx.now);
         } else {
             self.want(pending::ACK);
@@ -114,6 +118,11 @@ impl Connection {
         segment.header.flags = segment.header.flags - Flags::SYN;
         self.check_urgent(&segment, cx);
         self.take_text(segment, cx).map(|_| ())
+    }
+
+    /// The user is about to write, or has said so by TCP_QUICKACK 0 or TCP_DEFER_ACCEPT (O-03, O-11).
+    fn awaits_writer(&self) -> bool {
+        self.writer_waits() || self.options.defer_accept != 0 || !self.recv.quick_ack()
     }
 
     /// A SYN without ACK: both sides opened at once (P-007). Our SYN goes out again, as SYN,ACK.

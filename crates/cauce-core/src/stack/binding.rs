@@ -136,9 +136,11 @@ impl Stack {
     fn become_listener(&mut self, id: SocketId, at: ListenAddr, hold: PortHold, backlog: u32) {
         let Some(entry) = self.sockets.get_mut(id) else { return };
         if let Entry::Idle(idle) = entry {
+            let mut options = idle.options.clone();
+            options.take_delayed_acks();
             let listener = Listener {
                 family: idle.family,
-                options: idle.options.clone(),
+                options,
                 at,
                 hold,
                 accept: AcceptQueue::new(backlog),

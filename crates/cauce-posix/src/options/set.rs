@@ -222,6 +222,7 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         },
         (libc::SOL_TCP, libc::TCP_NODELAY) => SocketOption::NoDelay(on),
         (libc::SOL_TCP, libc::TCP_CORK) => SocketOption::Cork(on),
+        (libc::SOL_TCP, libc::TCP_QUICKACK) if on && value & 1 == 0 => SocketOption::QuickAckOnce,
         (libc::SOL_TCP, libc::TCP_QUICKACK) => SocketOption::QuickAck(on),
         (libc::SOL_TCP, libc::TCP_KEEPIDLE) => SocketOption::KeepIdle(count),
         (libc::SOL_TCP, libc::TCP_KEEPINTVL) => SocketOption::KeepInterval(count),
@@ -230,7 +231,10 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, libc::TCP_LINGER2) => SocketOption::Linger2(value),
         (libc::SOL_TCP, libc::TCP_SYNCNT) => SocketOption::SynCount(count),
         (libc::SOL_TCP, libc::TCP_MAXSEG) => SocketOption::MaxSegment(count),
-        (libc::SOL_TCP, libc::TCP_WINDOW_CLAMP) => SocketOption::WindowClamp(count),
+        (libc::SOL_TCP, libc::TCP_WINDOW_CLAMP) => {
+            // Negative is less than the least.
+            SocketOption::WindowClamp(if value < 0 { 1 } else { count })
+        }
         (libc::SOL_TCP, libc::TCP_DEFER_ACCEPT) => SocketOption::DeferAccept(value),
         (libc::SOL_TCP, libc::TCP_THIN_LINEAR_TIMEOUTS) => SocketOption::ThinLinearTimeouts(value),
         (libc::SOL_TCP, libc::TCP_THIN_DUPACK) => SocketOption::ThinDupAck(value),

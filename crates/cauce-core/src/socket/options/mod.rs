@@ -29,6 +29,8 @@ pub enum SocketOption {
     Cork(bool),
     /// TCP_QUICKACK (O-11); not sticky.
     QuickAck(bool),
+    /// TCP_QUICKACK with an even number but 0: what is owed is acknowledged now, and no more than that (O-11).
+    QuickAckOnce,
     /// SO_KEEPALIVE (O-33).
     KeepAlive(bool),
     /// TCP_KEEPIDLE in seconds, 1 to 32767 (O-06).
@@ -211,7 +213,7 @@ macro_rules! rare_flags {
 pub(crate) mod rare_flag {
     rare_flags! {
         ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4; DONTROUTE = 5; ADDRESS_ONLY = 6;
-        FASTOPEN_CONNECT = 7; FASTOPEN_NO_COOKIE = 8;
+        FASTOPEN_CONNECT = 7; FASTOPEN_NO_COOKIE = 8; DELAYED_ACKS = 9;
     }
 }
 
@@ -425,6 +427,15 @@ impl SocketOptions {
     /// TCP_FASTOPEN_KEY, if it was set.
     pub(crate) fn fast_open_keys(&self) -> Option<&FastOpenKeys> {
         self.rare.as_ref().map(|rare| &rare.fast_open_keys).filter(|keys| keys.primary().is_some())
+    }
+
+    /// TCP_QUICKACK 0 of a socket without a connection. A connection takes it over, and so does listen(), to no effect.
+    pub(crate) fn take_delayed_acks(&mut self) -> bool {
+        let asked = self.has_rare(rare_flag::DELAYED_ACKS);
+        if asked {
+            self.put_rare(rare_flag::DELAYED_ACKS, false);
+        }
+        asked
     }
 
     /// Which routes the socket takes: SO_BINDTODEVICE and SO_DONTROUTE.

@@ -19,7 +19,10 @@ impl SocketOptions {
         match *option {
             NoDelay(on) => self.put(flag::NODELAY, on),
             Cork(on) => self.put(flag::CORK, on),
-            QuickAck(_) => {}
+            QuickAck(false) => self.put_rare(rare_flag::DELAYED_ACKS, true),
+            QuickAck(true) | QuickAckOnce => {
+                self.take_delayed_acks();
+            }
             KeepAlive(on) => self.put(flag::KEEPALIVE, on),
             KeepIdle(seconds) => self.keep_idle = in_range(seconds, 1, 32767)? as u16,
             KeepInterval(seconds) => self.keep_interval = in_range(seconds, 1, 32767)? as u16,
