@@ -393,6 +393,11 @@ pub enum Signal {
         /// What F_SETOWN said.
         owner: i32,
     },
+    /// SIGIO, to the owner of a socket with O_ASYNC that got ready for something, or failed (U-08).
+    Io {
+        /// What F_SETOWN said.
+        owner: i32,
+    },
 }
 
 /// How far a call has come.

@@ -74,11 +74,17 @@ impl Process {
         while let Some((socket, news)) = stack.poll_news() {
             self.stirred = true;
             let Some(id) = self.by_socket.get(socket).copied() else { continue };
-            if let Some(Object { kind: Kind::Socket(SocketEnd { owner, .. }), .. }) = self.objects.get(id)
+            if let Some(Object { kind: Kind::Socket(SocketEnd { owner, .. }), signals, .. }) =
+                self.objects.get(id)
                 && *owner != 0
-                && stack.socket(socket).take_urgent_notice()
             {
-                self.signals.push_back(Signal::Urgent { owner: *owner });
+                let (owner, io) = (*owner, *signals);
+                if stack.socket(socket).take_urgent_notice() {
+                    self.raise(Signal::Urgent { owner });
+                }
+                if io {
+                    self.raise(Signal::Io { owner });
+                }
             }
             self.touched(id, u32::from(news.0));
         }

@@ -183,7 +183,7 @@ impl Process {
     ) -> Outcome {
         match (result, then) {
             (Err(Errno::EPIPE), Then::Send { quiet: false }) => {
-                self.signals.push_back(Signal::Pipe);
+                self.raise(Signal::Pipe);
                 Outcome::failed(Errno::EPIPE)
             }
             (Err(error), _) => Outcome::failed(error),

@@ -135,7 +135,7 @@ impl Process {
         let opens = asked(libc::MSG_FASTOPEN);
         let quiet = asked(libc::MSG_NOSIGNAL);
         let nonblocking = asked(libc::MSG_DONTWAIT) || self.is_nonblocking(object);
-        let timestamping = match message::timestamping(controls) {
+        let timestamping = match message::timestamping(controls, self.privileged) {
             Ok(bits) => bits,
             Err(error) => return error.into(),
         };

@@ -11,6 +11,7 @@ use crate::send::segmentize::Outgoing;
 use crate::socket::errno::Errno;
 use crate::socket::error_queue::{ErrorMessage, ErrorOrigin, ZEROCOPY_COPIED};
 use crate::socket::options::rare_flag;
+use crate::socket::readiness::Readiness;
 use crate::socket::timestamping::{StampKind, Timestamping};
 use crate::time::Instant;
 use alloc::collections::VecDeque;
@@ -224,6 +225,7 @@ impl Connection {
             info: 0,
             data: 0,
             offender: None,
+            carrier: None,
             peer: self.key.remote(),
             timestamp: None,
         }
@@ -236,7 +238,7 @@ impl Connection {
         }
         let bound = cx.sysctl.max_error_queue;
         if self.rare_mut().errors.push(message, bound) {
-            self.want(super::pending::EVENT);
+            self.tell(Readiness::ERR);
         }
     }
 

@@ -17,7 +17,7 @@ use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::socket::errno::Errno;
-use crate::socket::error_queue::{ErrorMessage, ErrorOrigin};
+use crate::socket::error_queue::{Carrier, ErrorMessage, ErrorOrigin};
 use crate::socket::options::pmtu;
 use crate::socket::readiness::Readiness;
 use crate::time::{Duration, Instant};
@@ -42,7 +42,13 @@ impl Stack {
             Ok(IcmpMessage::TcpError(error)) => {
                 self.shared.counters.add(Counter::IcmpInMsgs, 1);
                 let quoted = whole.slice(ip.header_len + QUOTE_AT.min(end - ip.header_len)..end);
-                self.icmp_error(&error, quoted, now);
+                let carrier = Carrier {
+                    device: frame.device,
+                    to: ip.dst,
+                    hop_limit: ip.hop_limit,
+                    traffic_class: ip.traffic_class,
+                };
+                self.icmp_error(&error, (quoted, carrier), now);
                 None
             }
             Ok(IcmpMessage::Other { .. }) => Some(frame),
@@ -50,7 +56,7 @@ impl Stack {
         }
     }
 
-    fn icmp_error(&mut self, error: &IcmpError, quoted: Bytes, now: Instant) {
+    fn icmp_error(&mut self, error: &IcmpError, (quoted, carrier): (Bytes, Carrier), now: Instant) {
         let key = flow_of(error);
         let hash = self.flows.hash(&key);
         let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key) else {
@@ -72,7 +78,7 @@ impl Stack {
             IcmpMeaning::Error { errno, .. } => errno,
         };
         let mut cx = self.shared.cx(now);
-        conn.report_icmp(error, errno, &quoted, &mut cx);
+        conn.report_icmp(error, errno, (&quoted, carrier), &mut cx);
         conn.icmp_error(errno, &mut cx);
         self.settle(id, now);
     }
@@ -98,7 +104,8 @@ impl Stack {
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let mode = conn.options.mtu_discover(key.is_v4());
         let knows_better = mode >= pmtu::INTERFACE;
-        if conn.path.has(Path::MTU_LOCKED) || !key.is_v4() && knows_better || mtu >= u32::from(conn.path.mtu) {
+        if conn.path.has(Path::MTU_LOCKED) || !key.is_v4() && knows_better || mtu >= u32::from(conn.path.mtu)
+        {
             return;
         }
         let sends_again = !knows_better && !(key.is_v4() && mode == pmtu::DONT);
@@ -116,14 +123,20 @@ impl Stack {
 }
 
 impl Connection {
-    /// The error goes to the error queue too: during the handshake always, afterwards if the user asked for it
+    /// The error goes to the error queue too: during the handshake over IPv4 always, otherwise if the user asked for it
     /// . `quoted` is the packet of ours that the message quotes.
-    fn report_icmp(&mut self, error: &IcmpError, errno: Errno, quoted: &Bytes, cx: &mut Context<'_>) {
-        let handshake = matches!(self.state, State::SynSent | State::SynReceived);
-        if self.state == State::Closed || !handshake && !self.options.recv_err(self.key.is_v4()) {
+    fn report_icmp(
+        &mut self,
+        error: &IcmpError,
+        errno: Errno,
+        (quoted, carrier): (&Bytes, Carrier),
+        cx: &mut Context<'_>,
+    ) {
+        let v4 = self.key.is_v4();
+        let always = v4 && matches!(self.state, State::SynSent | State::SynReceived);
+        if self.state == State::Closed || !always && !self.options.recv_err(v4) {
             return;
         }
-        let v4 = self.key.is_v4();
         let header = if v4 { quoted.first().map_or(20, |byte| usize::from(byte & 15) * 4) } else { 40 };
         let message = ErrorMessage {
             payload: quoted.slice(header.min(quoted.len())..),
@@ -132,6 +145,7 @@ impl Connection {
             kind: error.icmp_type,
             code: error.code,
             offender: Some(error.offender),
+            carrier: Some(carrier),
             ..self.empty_message()
         };
         self.queue_error(message, cx);

@@ -90,6 +90,20 @@ impl Interfaces {
         self.iter().find(|(_, config)| config.name == name).map(|(id, _)| id)
     }
 
+    /// The number of a device as programs know it (SO_BINDTOIFINDEX, IP_PKTINFO): `lo` is 1, the others follow.
+    pub fn index(id: DeviceId) -> u32 {
+        if id == LOOPBACK { 1 } else { u32::from(id.0) + 2 }
+    }
+
+    /// The device with this number.
+    pub fn by_index(&self, index: u32) -> Option<DeviceId> {
+        match index {
+            0 => None,
+            1 => Some(LOOPBACK),
+            _ => self.iter().map(|(id, _)| id).find(|id| Interfaces::index(*id) == index),
+        }
+    }
+
     /// All interfaces, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &InterfaceConfig)> {
         self.list.iter().enumerate().map(|(index, config)| (DeviceId(index as u16), config))

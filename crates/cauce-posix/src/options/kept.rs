@@ -1,5 +1,6 @@
-//! Options that Linux keeps for a socket and its TCP never looks at: they are checked, kept, inherited and read back here
-//! as there, and do nothing. What has an effect on TCP is never in this table.
+//! Options that Linux's TCP never looks at: they are checked, kept, inherited and read back here as there. Some of them
+//! say what MSG_ERRQUEUE tells of ICMP errors (`message`); the others do nothing to a stream. What has an effect on TCP
+//! itself is never in this table.
 
 use cauce_core::socket::Family;
 use cauce_core::socket::errno::Errno;
@@ -57,6 +58,7 @@ const TABLE: &[Kept] = &[
     switch(IPV6, libc::IPV6_RECVPKTINFO),
     switch(IPV6, libc::IPV6_RECVHOPLIMIT),
     switch(IPV6, libc::IPV6_RECVTCLASS),
+    switch(IPV6, libc::IPV6_ORIGDSTADDR),
 ];
 
 impl Kept {

@@ -10,6 +10,8 @@ mod names;
 pub(crate) mod numbers;
 mod set;
 
+pub(crate) use kept::Kept;
+
 pub use names::{option_name, option_number};
 
 use crate::{Answer, Outcome, Progress};
@@ -66,8 +68,6 @@ fn unknown(level: i32, name: i32, family: Family, set: bool) -> Progress {
     let foreign = level == libc::SOL_IPV6 && family == Family::V4;
     match option_name(level, name) {
         Some(name) if !foreign => Progress::Unsupported(name.to_owned()),
-        // IPv4 refuses what it does not know to read in its own way.
-        _ if !set && level == libc::SOL_IP => Errno::EINVAL.into(),
         _ if !set && family == Family::V4 && ![libc::SOL_SOCKET, libc::SOL_TCP].contains(&level) => {
             Errno::EOPNOTSUPP.into()
         }

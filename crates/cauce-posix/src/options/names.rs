@@ -203,6 +203,7 @@ const IPV6: &[(i32, &str)] = &[
     (67, "IPV6_TCLASS"),
     (70, "IPV6_AUTOFLOWLABEL"),
     (73, "IPV6_MINHOPCOUNT"),
+    (74, "IPV6_ORIGDSTADDR"),
     (75, "IPV6_TRANSPARENT"),
     (76, "IPV6_UNICAST_IF"),
     (78, "IPV6_FREEBIND"),
