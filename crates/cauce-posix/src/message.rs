@@ -20,6 +20,16 @@ const HEADER: usize = 16;
 /// SCM_TIMESTAMPING has the number of its option.
 const SCM_TIMESTAMPING: i32 = libc::SO_TIMESTAMPING;
 
+/// Control messages of this length need no memory of the socket's (Linux has them on its stack).
+const SHORT: usize = 36;
+
+/// True when there is no memory for what sendmsg() brings (`net.core.optmem_max`, A-51).
+pub(crate) fn too_long(controls: &[Control], most: u32) -> bool {
+    let bytes = |control: &Control| (HEADER + control.data.len()).next_multiple_of(8);
+    let len = controls.iter().map(bytes).sum::<usize>();
+    len > SHORT && len >= most as usize
+}
+
 /// The bits of a SO_TIMESTAMPING message that sendmsg() brings. A mark and a priority for this one call are checked, and
 /// mean nothing to a stream: its segments have the socket's (Linux). Messages of other levels are passed over, as Linux
 /// does for TCP.

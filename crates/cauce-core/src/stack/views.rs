@@ -96,7 +96,6 @@ impl Stack {
 }
 
 fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
-    let routed = !matches!(conn.state, State::Closed);
     let errors = conn.rare.as_ref().map_or(0, |rare| rare.errors.memory());
     let queued = conn.write.len().min(u32::MAX as usize) as u32;
     Seen {
@@ -110,7 +109,7 @@ fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
             _ => conn.recv.window_clamp(),
         },
         quick_ack: conn.recv.quick_ack(),
-        mtu: routed.then_some(conn.path.mtu),
+        mtu: Some(conn.path.mtu),
         timestamp: conn.ts.now(now),
         memory: [
             conn.recv.memory(),

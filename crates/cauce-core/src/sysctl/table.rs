@@ -349,6 +349,9 @@ sysctls! {
     core_wmem_max: u32 = 4_194_304, "net.core.wmem_max", 4608, INT_MAX, "bytes", AtOnce,
         "Largest send buffer that a user may ask for, before it is doubled.";
 
+    core_optmem_max: u32 = 131_072, "net.core.optmem_max", 0, INT_MAX, "bytes", AtOnce,
+        "Control messages that one sendmsg() may bring.";
+
     // What the defaults follow from.
     cauce_profile: Profile = Profile::Linux618, "cauce.profile", 0, 0, "", NextConnection,
         "The profile. Writing one sets all settings to its values.", write write_profile;

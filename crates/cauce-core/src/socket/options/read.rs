@@ -134,7 +134,7 @@ pub(crate) struct Seen {
     pub(crate) mss: u16,
     pub(crate) window_clamp: u32,
     pub(crate) quick_ack: bool,
-    /// Path MTU, with a connection.
+    /// Path MTU, with a connection or after one.
     pub(crate) mtu: Option<u16>,
     /// The value of our timestamp clock.
     pub(crate) timestamp: u32,
