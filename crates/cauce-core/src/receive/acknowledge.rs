@@ -293,6 +293,6 @@ impl Receiver {
 
     /// A segment with data has left: if it came soon after something was received, it was an answer.
     pub fn data_sent(&mut self, cx: &Context<'_>) {
-        self.policy.data_sent(cx.now);
+        self.policy.data_sent(cx.now, cx.sysctl.tcp_pingpong_thresh);
     }
 }

@@ -34,7 +34,10 @@ impl Stack {
         }
         let local = usable_addr(family, options.has(option::V6ONLY), addr)?;
         let foreign_ok = options.has(option::TRANSPARENT | option::FREEBIND)
-            || local.is_v4() && self.shared.sysctl.ip_nonlocal_bind != 0;
+            || match local.is_v4() {
+                true => self.shared.sysctl.ip_nonlocal_bind != 0,
+                false => self.shared.sysctl.ipv6_ip_nonlocal_bind != 0,
+            };
         if !local.is_unspecified() && !foreign_ok && !self.interfaces.loops_back(local) {
             return Err(Errno::EADDRNOTAVAIL);
         }

@@ -99,7 +99,10 @@ impl Stack {
         let sysctl = &self.shared.sysctl;
         let limits = PathMtuLimits {
             min_pmtu: sysctl.route_min_pmtu.clamp(68, 65535) as u16,
-            expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
+            expires: Duration::from_secs(u64::from(match key.is_v4() {
+                true => sysctl.route_mtu_expires,
+                false => sysctl.ipv6_route_mtu_expires,
+            })),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         let mode = conn.options.mtu_discover(key.is_v4());

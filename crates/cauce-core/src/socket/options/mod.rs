@@ -283,8 +283,6 @@ impl Default for RareOptions {
     }
 }
 
-/// The hop limit of IPv6 packets (net.ipv6.conf.default.hop_limit).
-const DEFAULT_HOPS: u8 = 64;
 /// Smallest SO_SNDBUF after doubling (Linux's SOCK_MIN_SNDBUF).
 const MIN_SNDBUF: u32 = 4608;
 /// Smallest SO_RCVBUF after doubling (Linux's SOCK_MIN_RCVBUF).
@@ -457,7 +455,7 @@ impl SocketOptions {
     pub(crate) fn hop_limit(&self, v4: bool, sysctl: &Sysctls) -> u8 {
         if !v4 {
             let own = self.rare.as_ref().map_or(-1, |rare| rare.v6.hops);
-            return u8::try_from(own).unwrap_or(DEFAULT_HOPS);
+            return u8::try_from(own).unwrap_or(sysctl.ipv6_hop_limit);
         }
         if self.ttl != 0 { self.ttl } else { (sysctl.ip_default_ttl as u32).clamp(1, 255) as u8 }
     }
