@@ -46,7 +46,9 @@ fn prints_what_was_promised() {
 #[test]
 fn a_bad_path_changes_nothing() {
     let bad = ["--loss", "5%", "--reorder", "10%", "--duplicate", "2%", "--corrupt", "1%"];
-    for more in [&[][..], &["--ipv6"], &["--congestion", "reno"], &["--sysctl", "tcp_sack=0"]] {
+    let algorithms = ["reno", "bic", "ctcp"].map(|name| ["--congestion", name]);
+    let others = [&[][..], &["--ipv6"], &["--sysctl", "tcp_sack=0"]];
+    for more in algorithms.iter().map(|both| &both[..]).chain(others) {
         let text = success(demo(&bad).args(more));
         assert!(text.contains("Everything arrived intact."), "{text}");
     }

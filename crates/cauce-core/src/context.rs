@@ -10,7 +10,7 @@ use crate::stack::metrics_cache::MetricsCache;
 use crate::stack::rate_limit::ChallengeAcks;
 use crate::sysctl::Sysctls;
 use crate::time::Instant;
-use crate::trace::Trace;
+use crate::trace::{Trace, TraceEvent};
 use alloc::collections::VecDeque;
 
 /// The time, the settings and the shared accounts, lent downwards.
@@ -48,6 +48,45 @@ impl Context<'_> {
     /// Counts several events.
     pub fn count_by(&mut self, counter: Counter, by: u64) {
         self.counters.add(counter, by);
+    }
+
+    /// Admits `bytes` more to a queue that holds `held`, or refuses them; see [`Memory::charge`].
+    #[must_use]
+    pub fn charge(&mut self, bytes: u64, held: u64, promised: u64) -> bool {
+        self.account(|memory| memory.charge(bytes, held, promised))
+    }
+
+    /// Admits `bytes` whatever the limits say; see [`Memory::charge_forced`].
+    pub fn charge_forced(&mut self, bytes: u64, held: u64) {
+        self.account(|memory| memory.charge_forced(bytes, held));
+    }
+
+    /// Takes back `bytes` of a queue that has `left` now.
+    pub fn release(&mut self, bytes: u64, left: u64) {
+        self.account(|memory| memory.release(bytes, left));
+    }
+
+    /// Changes the account, and tells of pressure that begins or ends by it.
+    #[inline]
+    fn account<R>(&mut self, change: impl FnOnce(&mut Memory) -> R) -> R {
+        let before = self.memory.under_pressure();
+        let result = change(self.memory);
+        if self.memory.under_pressure() != before {
+            self.pressure_changed();
+        }
+        result
+    }
+
+    #[cold]
+    fn pressure_changed(&mut self) {
+        let (on, pages) = (self.memory.under_pressure(), self.memory.pages());
+        let lasted = self.memory.clock_pressure(self.now);
+        if on {
+            self.count(Counter::TCPMemoryPressures);
+        } else {
+            self.count_by(Counter::TCPMemoryPressuresChrono, lasted);
+        }
+        self.trace.emit(self.now, None, || TraceEvent::MemoryPressure { on, pages });
     }
 
     /// Records why a packet or segment ends here.

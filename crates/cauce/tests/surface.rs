@@ -163,6 +163,10 @@ async fn options_of_a_stream_read_back() -> io::Result<()> {
     assert_eq!(errno(client.set_window_clamp(0)), EINVAL, "only before there is a connection");
     assert_eq!(errno(client.set_congestion("bogus")), ENOENT);
     assert_eq!(client.congestion()?, "cubic", "the old one stays");
+    for name in ["bic", "ctcp", "cubic"] {
+        client.set_congestion(name)?;
+        assert_eq!(client.congestion()?, name);
+    }
     assert_eq!((client.bytes_to_read()?, client.bytes_to_deliver()?), (0, 0));
     let info = client.tcp_info()?;
     assert_eq!((info.snd_mss, info.snd_cwnd), (client.max_segment()?, 10));

@@ -20,7 +20,7 @@ const CHOICES: &[(&str, &[&str])] = &[
     ("net.ipv4.tcp_mem", &["100000 200000 300000", "1 2 3", "0 0 0"]),
     ("net.ipv4.tcp_max_orphans", &["1000", "0", "1"]),
     ("net.ipv4.tcp_max_tw_buckets", &["1000", "0", "1"]),
-    ("net.ipv4.tcp_congestion_control", &["cubic", "reno"]),
+    ("net.ipv4.tcp_congestion_control", &["cubic", "reno", "bic", "ctcp"]),
     ("net.ipv4.tcp_keepalive_time", &["7200", "1"]),
     ("net.ipv4.tcp_fin_timeout", &["60", "1", "0"]),
     ("net.ipv4.tcp_no_metrics_save", &["0", "1"]),

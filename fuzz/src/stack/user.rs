@@ -66,7 +66,7 @@ impl World {
             13 => self.start(id, input),
             14 => self.look(id),
             _ => {
-                let name = input.choose(&["cubic", "reno", "vegas", "none"]);
+                let name = input.choose(&["cubic", "reno", "bic", "ctcp", "vegas", "none"]);
                 let _ = self.stack.socket(id).set_congestion(now, name);
             }
         }

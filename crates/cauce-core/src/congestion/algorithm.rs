@@ -1,5 +1,7 @@
 //! The algorithm a connection runs: a built-in one inline, or a foreign one in a box.
 
+use super::bic::Bic;
+use super::compound::Compound;
 use super::cubic::Cubic;
 use super::reno::Reno;
 use super::{
@@ -15,6 +17,10 @@ pub enum Algorithm {
     Reno(Reno),
     /// CUBIC (RFC 9438).
     Cubic(Cubic),
+    /// BIC-TCP.
+    Bic(Bic),
+    /// Compound TCP.
+    Compound(Compound),
     /// One that the embedder registered.
     Foreign(Box<dyn CongestionControl>),
 }
@@ -25,6 +31,8 @@ macro_rules! each {
         match $algorithm {
             Algorithm::Reno($a) => $call,
             Algorithm::Cubic($a) => $call,
+            Algorithm::Bic($a) => $call,
+            Algorithm::Compound($a) => $call,
             Algorithm::Foreign($a) => $call,
         }
     };

@@ -11,6 +11,8 @@
 
 pub mod abc;
 pub mod algorithm;
+pub mod bic;
+pub mod compound;
 pub mod cubic;
 pub mod hystart;
 pub mod info;
@@ -18,6 +20,8 @@ pub mod prr;
 pub mod rate_sample;
 pub mod registry;
 pub mod reno;
+#[cfg(test)]
+mod testing;
 pub mod view;
 pub mod window;
 
@@ -30,7 +34,7 @@ pub use algorithm::Algorithm;
 pub use info::CcInfo;
 pub use rate_sample::{RateEstimator, RateSample, TxStamp};
 pub use registry::{RegisterError, Registry, available, by_name};
-pub use view::SenderView;
+pub use view::{SenderView, Tuning};
 pub use window::{Congestion, Window};
 
 /// The value of ssthresh before anything has set it: slow start has no end in sight.

@@ -3,6 +3,8 @@
 //! The registry says what exists. Which of them an unprivileged user may choose is the sysctl table's
 //! affair, and which one is the default as well.
 
+use super::bic::Bic;
+use super::compound::Compound;
 use super::cubic::Cubic;
 use super::reno::Reno;
 use super::{Algorithm, CongestionControl};
@@ -13,7 +15,7 @@ use core::fmt;
 /// The longest name in bytes: TCP_CONGESTION carries 16 with the NUL.
 pub const NAME_MAX: usize = 15;
 
-const BUILT_IN: [&str; 2] = ["reno", "cubic"];
+const BUILT_IN: [&str; 4] = ["reno", "cubic", "bic", "ctcp"];
 
 /// The names of the built-in algorithms.
 pub fn available() -> &'static [&'static str] {
@@ -25,6 +27,8 @@ pub fn by_name(name: &str) -> Option<Algorithm> {
     match name {
         "reno" => Some(Algorithm::Reno(Reno)),
         "cubic" => Some(Algorithm::Cubic(Cubic::default())),
+        "bic" => Some(Algorithm::Bic(Bic::default())),
+        "ctcp" => Some(Algorithm::Compound(Compound::default())),
         _ => None,
     }
 }
@@ -129,8 +133,8 @@ mod tests {
         assert_eq!(registry.register("fixed", fixed()), Ok(()));
         assert_eq!(registry.register("fixed", fixed()), Err(RegisterError::Taken));
         assert_eq!(registry.register("reno", fixed()), Err(RegisterError::Taken));
-        assert_eq!(registry.available().collect::<Vec<_>>(), ["reno", "cubic", "fixed"]);
-        for name in ["reno", "cubic", "fixed"] {
+        assert!(registry.available().eq(BUILT_IN.into_iter().chain(["fixed"])));
+        for name in registry.available() {
             assert_eq!(registry.by_name(name).map(|a| a.name()), Some(name));
         }
     }

@@ -1,7 +1,34 @@
 //! What a congestion control may look at: a copy of the sender's state at one moment.
 
 use crate::recovery::phase::Phase;
+use crate::sysctl::Sysctls;
 use crate::time::Instant;
+
+/// The settings that single algorithms read, as they are at the moment of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// `tcp_bic_low_window` in segments (S-11).
+    pub bic_low_window: u32,
+    /// `tcp_bic_fast_convergence` (S-10).
+    pub bic_fast_convergence: bool,
+}
+
+impl Tuning {
+    /// The stack's values.
+    pub fn of(sysctl: &Sysctls) -> Self {
+        Tuning {
+            bic_low_window: sysctl.tcp_bic_low_window,
+            bic_fast_convergence: sysctl.tcp_bic_fast_convergence != 0,
+        }
+    }
+}
+
+impl Default for Tuning {
+    /// The defaults of tcp(7).
+    fn default() -> Self {
+        Tuning { bic_low_window: 14, bic_fast_convergence: true }
+    }
+}
 
 /// The sender at the moment of a call into congestion control. Counts are segments (DESIGN 4.2).
 #[derive(Clone, Copy, Debug)]
@@ -30,6 +57,8 @@ pub struct SenderView {
     pub phase: Phase,
     /// True when the window, not the application or the peer, limited sending lately.
     pub cwnd_limited: bool,
+    /// What settings say to the algorithm.
+    pub tuning: Tuning,
 }
 
 impl SenderView {
@@ -55,6 +84,7 @@ impl Default for SenderView {
             min_rtt_us: u32::MAX,
             phase: Phase::Open,
             cwnd_limited: false,
+            tuning: Tuning::default(),
         }
     }
 }

@@ -29,7 +29,7 @@ pub mod user_calls;
 
 use crate::addr::FlowKey;
 use crate::congestion;
-use crate::congestion::view::SenderView;
+use crate::congestion::view::{SenderView, Tuning};
 use crate::congestion::window::Congestion;
 use crate::context::Context;
 use crate::receive::{PathTimes, Receiver};
@@ -167,15 +167,9 @@ pub(crate) mod flag {
 /// What recovery is lent for one call, with the route's and the socket's own values.
 pub(crate) fn env_of<'a>(path: &Path, options: &SocketOptions, cx: &'a mut Context<'_>) -> Env<'a> {
     let mut settings = Settings::of(cx.sysctl);
-    if let Some(rare) = &options.rare {
-        settings.thin_linear_timeouts |= options.has_rare(rare_flag::THIN_LINEAR);
-        if rare.rto_max != 0 {
-            settings.rto_max_us = rare.rto_max * 1_000;
-        }
-    }
-    if path.rto_min_us != 0 {
-        settings.rto_min_us = path.rto_min_us;
-    }
+    settings.thin_linear_timeouts |= options.has_rare(rare_flag::THIN_LINEAR);
+    settings.rto_max_us = options.rto_max_ms() * 1_000;
+    settings.rto_min_us = if path.rto_min_us != 0 { path.rto_min_us } else { options.rto_min_us() };
     Env { now: cx.now, settings, counters: cx.counters }
 }
 
@@ -304,9 +298,10 @@ impl Connection {
     }
 
     /// A copy of the sender's state for congestion control.
-    pub(crate) fn view(&self, now: Instant) -> SenderView {
+    pub(crate) fn view(&self, cx: &Context<'_>) -> SenderView {
         let limited = self.cong.is_cwnd_limited();
-        self.recovery.view(now, self.snd.una, self.snd.nxt, u32::from(self.mss), limited)
+        let view = self.recovery.view(cx.now, self.snd.una, self.snd.nxt, u32::from(self.mss), limited);
+        SenderView { tuning: Tuning::of(cx.sysctl), ..view }
     }
 
     /// The family of its socket.
@@ -340,7 +335,7 @@ impl Connection {
     }
 
     /// What the receiver needs to know of the path.
-    pub(crate) fn path_times(&self, cx: &Context<'_>) -> PathTimes {
+    pub(crate) fn path_times(&self) -> PathTimes {
         PathTimes {
             quickack: self.path.has(Path::QUICKACK),
             srtt_us: self.recovery.srtt_us(),
@@ -348,8 +343,9 @@ impl Connection {
             rto_min_us: if self.path.rto_min_us != 0 {
                 self.path.rto_min_us
             } else {
-                cx.sysctl.tcp_rto_min_us
+                self.options.rto_min_us()
             },
+            delack_max_us: self.options.delack_max_us(),
         }
     }
 
@@ -435,9 +431,9 @@ impl Connection {
         let now = self.write.len().min(u32::MAX as usize) as u32;
         if now > self.charged {
             // The bytes are there already: the limit was asked before they were taken.
-            cx.memory.charge_forced(u64::from(now - self.charged));
+            cx.charge_forced(u64::from(now - self.charged), u64::from(self.charged));
         } else {
-            cx.memory.release(u64::from(self.charged - now));
+            cx.release(u64::from(self.charged - now), u64::from(now));
         }
         self.charged = now;
     }

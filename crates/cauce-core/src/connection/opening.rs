@@ -144,12 +144,13 @@ impl Connection {
     }
 
     /// The SYN,ACK left before the connection existed; its acknowledgement is the first RTT sample. If it had to be
-    /// repeated, only `echo` tells which one was acknowledged (Karn, RFC 7323 4).
+    /// repeated, only `echo` tells which one was acknowledged (Karn, RFC 7323 4), and if it was a cookie, when it left.
     pub(crate) fn sample_syn_ack(&mut self, record: &HalfOpen, echo: Option<u32>, cx: &mut Context<'_>) {
         let since_first = cx.now.micros_since(record.first_sent).clamp(1, u64::from(u32::MAX)) as u32;
         let echo = echo.filter(|echo| self.negotiated.timestamps && *echo != 0);
         let by_echo = echo.map(|echo| self.ts.now(cx.now).wrapping_sub(echo).max(1).saturating_mul(1000));
-        let sample = if record.retransmits == 0 { Some(since_first) } else { by_echo };
+        let known = record.retransmits == 0 && !record.flags.contains(HalfOpenFlags::COOKIE);
+        let sample = if known { Some(since_first) } else { by_echo };
         let nxt = self.snd.nxt;
         let env = self.env(cx);
         self.recovery.on_established(sample, nxt, nxt, &env);

@@ -13,6 +13,9 @@ use crate::socket::errno::Errno;
 use crate::time::{Duration, Instant};
 use crate::trace::TraceEvent;
 
+/// The time-out that the nominal total of an established connection begins with, whatever its own is (Linux).
+const NOMINAL_RTO: Duration = Duration::from_millis(200);
+
 impl Connection {
     /// The next deadline and its reason; [`Instant::NEVER`] when none is running.
     pub(crate) fn next_deadline(&self) -> (Instant, TimerKind) {
@@ -48,6 +51,12 @@ impl Connection {
         }
     }
 
+    /// A deadline is due at which something is to be sent again: a retransmission or a window probe.
+    pub(crate) fn retries_now(&self, now: Instant) -> bool {
+        let (at, kind) = self.next_deadline();
+        at <= now && matches!(kind, TimerKind::Retransmit | TimerKind::Persist)
+    }
+
     /// When TCP_USER_TIMEOUT ends the connection: counted from the moment at which the oldest outstanding
     /// byte was first sent, or data first met a closed window.
     fn user_timeout_at(&self) -> Instant {
@@ -81,7 +90,7 @@ impl Connection {
                 TimerKind::SynAck => self.on_syn_ack_deadline(cx),
                 TimerKind::Persist => self.on_persist_deadline(cx),
                 TimerKind::DelayedAck => {
-                    if self.recv.ack_timeout(&self.path_times(cx), cx) {
+                    if self.recv.ack_timeout(&self.path_times(), cx) {
                         self.want(pending::ACK);
                     }
                 }
@@ -135,12 +144,12 @@ impl Connection {
             let linear =
                 if self.state == State::SynSent { cx.sysctl.tcp_syn_linear_timeouts as u32 } else { 0 };
             // The linear ones come on top, but not beyond the time that back-off alone would take (S-44).
-            let total = nominal_total(retries, cx.sysctl.rto_initial(), cx);
+            let total = nominal_total(retries, cx.sysctl.rto_initial(), self.options.rto_max());
             return done >= retries + linear || cx.now.since(self.stalled_since) >= total;
         }
         if self.window_closed_on_data() {
             // A peer that still answers may keep its window closed; one that is silent may not (RFC 1122).
-            return cx.now.since(self.stats.last_ack_recv) > cx.sysctl.rto_max() * 2;
+            return cx.now.since(self.stats.last_ack_recv) > self.options.rto_max() * 2;
         }
         // TCP_USER_TIMEOUT takes the place of all counts, and is a deadline of its own (O-13).
         if self.options.user_timeout > 0 {
@@ -158,7 +167,9 @@ impl Connection {
     /// Have retransmissions gone on for as long as `retries` of them would take?
     fn retried_for(&self, retries: u32, cx: &Context<'_>) -> bool {
         let since = self.recovery.retrans_stamp();
-        since.is_some_and(|since| cx.now.since(since) >= nominal_total(retries, cx.sysctl.rto_min(), cx))
+        since.is_some_and(|since| {
+            cx.now.since(since) >= nominal_total(retries, NOMINAL_RTO, self.options.rto_max())
+        })
     }
 
     fn retries_allowed(&self, cx: &Context<'_>) -> u32 {
@@ -201,8 +212,7 @@ fn kind_of(timer: RecoveryTimer) -> TimerKind {
 
 /// The time that `retries` retransmissions take from the RTO `base` on, doubling up to its cap. Linux
 /// compares against this total instead of counting (S-39, X-16).
-fn nominal_total(retries: u32, base: Duration, cx: &Context<'_>) -> Duration {
-    let cap = cx.sysctl.rto_max();
+fn nominal_total(retries: u32, base: Duration, cap: Duration) -> Duration {
     let mut total = Duration::ZERO;
     let mut step = base;
     for _ in 0..=retries {

@@ -41,6 +41,8 @@ impl HalfOpenFlags {
     pub const PROVEN: HalfOpenFlags = HalfOpenFlags(1 << 7);
     /// The path is local: the peer is this stack or the loopback.
     pub const LOOPBACK: HalfOpenFlags = HalfOpenFlags(1 << 8);
+    /// The record was rebuilt from a SYN cookie: nobody knows when the SYN,ACK left.
+    pub const COOKIE: HalfOpenFlags = HalfOpenFlags(1 << 9);
 
     /// True when all of `other` is set.
     pub const fn contains(self, other: HalfOpenFlags) -> bool {

@@ -235,7 +235,7 @@ impl AckPolicy {
             ato = ato.min(max);
         }
         let below_rto = path.rto_min_us.saturating_sub(RTO_MARGIN_US).max(RTO_MARGIN_US);
-        ato = ato.min(DELAY_MAX_US).min(below_rto);
+        ato = ato.min(path.delack_max_us).min(below_rto);
         self.delay_for(now, ato)
     }
 

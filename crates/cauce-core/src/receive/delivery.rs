@@ -94,7 +94,7 @@ impl Receiver {
     pub(super) fn release(&mut self, freed: u32, cx: &mut Context<'_>) {
         if freed != 0 {
             self.window.charged -= freed;
-            cx.memory.release(u64::from(freed));
+            cx.release(u64::from(freed), u64::from(self.window.charged));
         }
     }
 }

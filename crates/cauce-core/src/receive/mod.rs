@@ -77,6 +77,8 @@ pub struct PathTimes {
     pub rto_us: u32,
     /// Its minimum (the route's, the socket's or `tcp_rto_min_us`) in microseconds.
     pub rto_min_us: u32,
+    /// The longest delay of an acknowledgement that the user allows, in microseconds.
+    pub delack_max_us: u32,
     /// The route asks for acknowledgements without delay.
     pub quickack: bool,
 }
@@ -292,7 +294,7 @@ impl Receiver {
     pub fn clear(&mut self, cx: &mut Context<'_>) {
         self.queue = ReadQueue::default();
         self.rare = None;
-        cx.memory.release(u64::from(core::mem::take(&mut self.window.charged)));
+        cx.release(u64::from(core::mem::take(&mut self.window.charged)), 0);
     }
 
     fn view<'a>(&self, cx: &'a Context<'_>) -> View<'a> {

@@ -170,8 +170,8 @@ impl Receiver {
                     return TextOutcome::dropped(DropReason::ReceiveQueueFull);
                 }
                 // What the user waits for is taken in any case: reading it is what gives memory back.
+                cx.charge_forced(u64::from(cost), u64::from(self.window.charged));
                 self.window.charged += cost;
-                cx.memory.charge_forced(u64::from(cost));
             }
             let (actual, merged) = self.queue.push(segment.payload, len);
             self.settle(cost, actual, cx);
@@ -339,7 +339,8 @@ impl Receiver {
     }
 
     fn charge(&mut self, cost: u32, cx: &mut Context<'_>) -> bool {
-        let fits = self.window.charged <= self.window.buffer && cx.memory.charge(u64::from(cost));
+        let (held, promised) = (u64::from(self.window.charged), cx.sysctl.promised_to_receive());
+        let fits = self.window.charged <= self.window.buffer && cx.charge(u64::from(cost), held, promised);
         if fits {
             self.window.charged = self.window.charged.saturating_add(cost);
         }
@@ -349,8 +350,8 @@ impl Receiver {
     /// The estimate was charged; the queue tells what it has really become.
     fn settle(&mut self, charged: u32, actual: u32, cx: &mut Context<'_>) {
         if actual > charged {
+            cx.charge_forced(u64::from(actual - charged), u64::from(self.window.charged));
             self.window.charged += actual - charged;
-            cx.memory.charge_forced(u64::from(actual - charged));
         } else {
             self.release(charged - actual, cx);
         }
@@ -386,9 +387,10 @@ impl Receiver {
             pruned = true;
             freed += gone;
             self.window.charged -= gone;
-            cx.memory.release(u64::from(gone));
+            cx.release(u64::from(gone), u64::from(self.window.charged));
             if freed >= goal {
-                if self.window.charged <= self.window.buffer && cx.memory.room() >= u64::from(cost) {
+                let allowed = cx.memory.allowance(0, u64::from(self.window.charged));
+                if self.window.charged <= self.window.buffer && allowed >= u64::from(cost) {
                     break;
                 }
                 goal = goal.saturating_add(step);

@@ -94,6 +94,10 @@ impl<C: WindowControl> Pass<'_, C> {
             } else if cleaned.unsacked_from < prior_fack {
                 self.note_sack_reordering(cleaned.unsacked_from, false);
             }
+            if !self.settings.frto_trusts_sack() {
+                // The first ACK after the time-out is no proof by itself (RFC 5682 2.1, step 2).
+                s.never_resent_delivered &= !s.retrans_acked;
+            }
         } else if sampled {
             // The SACKed data was sent before the head was (again): the head deserves its time-out.
             let head = self.fl.queue.head().map(|head| head.last_sent);

@@ -2,7 +2,8 @@
 //!
 //! After the time-out only the head is sent again. If the next ACK advances without covering everything,
 //! new data goes out before further retransmissions; an ACK or SACK of data that was never sent again then
-//! proves the time-out spurious. Duplicate ACKs prove it real.
+//! proves the time-out spurious. Duplicate ACKs prove it real. The basic form (`tcp_frto` 1) takes no SACK for an answer,
+//! which Linux no longer distinguishes.
 
 use super::interface::{AckInput, AckSummary};
 use super::pass::Pass;
@@ -38,7 +39,8 @@ impl<C: WindowControl> Pass<'_, C> {
         if s.never_resent_delivered && self.try_undo_loss(true, s) {
             return true;
         }
-        if self.nxt > self.fl.high_seq {
+        let basic = !self.settings.frto_trusts_sack();
+        if self.nxt > self.fl.high_seq || basic && !s.una_advanced {
             if s.newly_sacked > 0 || dupacks > 0 {
                 self.fl.frto = false;
             }

@@ -1,8 +1,8 @@
 //! The values that pass between loss recovery and its neighbours.
 
 use super::phase::Phase;
-use crate::congestion::AckCounts;
 use crate::congestion::rate_sample::Delivery;
+use crate::congestion::{AckCounts, Tuning};
 use crate::counters::Counters;
 use crate::send::retransmit_queue::Control;
 use crate::sysctl::Sysctls;
@@ -27,7 +27,7 @@ pub struct Settings {
     pub recovery: u8,
     /// `tcp_early_retrans`: 3 and 4 enable the tail-loss probe.
     pub early_retrans: u8,
-    /// `tcp_frto`: 0 disables F-RTO.
+    /// `tcp_frto`: 0 disables F-RTO, 1 watches cumulative acknowledgements only.
     pub frto: u8,
     /// `tcp_syn_linear_timeouts`: so many SYNs go without back-off.
     pub syn_linear_timeouts: u8,
@@ -37,6 +37,8 @@ pub struct Settings {
     pub fack: bool,
     /// TCP_THIN_LINEAR_TIMEOUTS or `tcp_thin_linear_timeouts`.
     pub thin_linear_timeouts: bool,
+    /// What recovery passes on to congestion control.
+    pub tuning: Tuning,
 }
 
 impl Default for Settings {
@@ -55,6 +57,7 @@ impl Default for Settings {
             one_hole: false,
             fack: false,
             thin_linear_timeouts: false,
+            tuning: Tuning::default(),
         }
     }
 }
@@ -76,11 +79,17 @@ impl Settings {
             one_hole: sysctl.cauce_profile.fills_one_hole(),
             fack: sysctl.tcp_fack != 0,
             thin_linear_timeouts: sysctl.tcp_thin_linear_timeouts != 0,
+            tuning: Tuning::of(sysctl),
         }
     }
 
     pub(super) fn uses_rack(&self) -> bool {
         self.recovery & 1 != 0
+    }
+
+    /// F-RTO takes SACKs as proof too (RFC 5682 3).
+    pub(super) fn frto_trusts_sack(&self) -> bool {
+        self.frto != 1
     }
 
     pub(super) fn has_static_window(&self) -> bool {

@@ -119,6 +119,7 @@ impl<'a, C: WindowControl> Pass<'a, C> {
             min_rtt_us: self.base.rtt.min_us(),
             phase: self.base.phase,
             cwnd_limited: self.cwnd_limited,
+            tuning: self.settings.tuning,
         }
     }
 

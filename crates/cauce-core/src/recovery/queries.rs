@@ -3,7 +3,7 @@
 use super::Recovery;
 use super::phase::Phase;
 use super::rto::Rto;
-use crate::congestion::view::SenderView;
+use crate::congestion::view::{SenderView, Tuning};
 use crate::send::retransmit_queue::{Counts, RetransmitQueue};
 use crate::time::Instant;
 
@@ -127,7 +127,7 @@ impl Recovery {
         self.flight.as_ref().is_some_and(|fl| fl.undo_marker != 0)
     }
 
-    /// The sender as congestion control sees it.
+    /// The sender as congestion control sees it, before settings have their say.
     pub fn view(&self, now: Instant, snd_una: u64, snd_nxt: u64, mss: u32, cwnd_limited: bool) -> SenderView {
         let counts = self.counts();
         SenderView {
@@ -143,6 +143,7 @@ impl Recovery {
             min_rtt_us: self.min_rtt_us(),
             phase: self.base.phase,
             cwnd_limited,
+            tuning: Tuning::default(),
         }
     }
 }

@@ -212,7 +212,7 @@ impl<C: WindowControl> Pass<'_, C> {
         if record.start < self.fl.highest_sack(self.una) {
             t.reordered_from = t.reordered_from.min(record.start);
         }
-        s.never_resent_delivered |= record.end <= self.fl.high_seq;
+        s.never_resent_delivered |= self.settings.frto_trusts_sack() && record.end <= self.fl.high_seq;
         t.times.first.get_or_insert(record.last_sent);
         t.times.last = Some(record.last_sent);
     }

@@ -103,7 +103,7 @@ impl Connection {
         let counts = summary.counts(self.recovery.reordering() > cx.sysctl.reordering());
         let min_rtt = self.recovery.min_rtt_us();
         let sample = self.cong.rate.sample(&counts, &summary.delivery, min_rtt, summary.reneging, cx.now);
-        let view = self.view(cx.now);
+        let view = self.view(cx);
         let settings = self.congestion_settings(cx);
         self.cong.on_ack(&counts, &sample, &view, &settings);
     }

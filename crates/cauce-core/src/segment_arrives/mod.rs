@@ -134,7 +134,7 @@ impl Connection {
     /// After text was taken: acknowledge now, later, or not at all (P-064). What is due now waits for all segments that
     /// arrive together, unless `tcp_low_latency` lets each have its own (S-26).
     fn decide_ack(&mut self, cx: &mut Context<'_>) {
-        if self.recv.ack_decision(&self.path_times(cx), cx) != AckDecision::Now {
+        if self.recv.ack_decision(&self.path_times(), cx) != AckDecision::Now {
             return;
         }
         if cx.sysctl.tcp_low_latency != 0 {

@@ -171,7 +171,7 @@ impl Connection {
         }
         self.begin_path_probing(cx);
         self.recall_path(cx);
-        let view = self.view(cx.now);
+        let view = self.view(cx);
         self.cong.start(&view);
         let settings = self.congestion_settings(cx);
         self.cong.update_pacing_rate(&view, &settings);

@@ -37,7 +37,7 @@ impl Connection {
             self.stats.last_data_recv = cx.now;
         }
         self.note_echo(&segment, cx);
-        let times = self.path_times(cx);
+        let times = self.path_times();
         let (len, mark) = (segment.len, segment.ecn);
         let text = TextSegment {
             seq: segment.seq,

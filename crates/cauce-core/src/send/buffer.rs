@@ -8,7 +8,7 @@
 use super::write_queue::{PIECE_OVERHEAD, WriteQueue};
 use crate::connection::{Connection, flag};
 use crate::context::Context;
-use crate::socket::options::flag as option;
+use crate::socket::options::{MIN_SNDBUF, flag as option};
 use crate::socket::readiness::Readiness;
 
 /// Most payload bytes of a super-segment (Linux: `gso_max_size` less the room for headers).
@@ -32,6 +32,10 @@ impl Connection {
         // What would have left already, had each full piece been pushed at once.
         let mut gone = self.write.reckoned(self.snd.nxt);
         while done < want {
+            let allowed = self.memory_allowance(cx);
+            if allowed == 0 {
+                break;
+            }
             let last = self.write.last_piece(gone);
             let mut room =
                 if self.write.ends_record(self.write.end()) { 0 } else { goal.saturating_sub(last) };
@@ -44,7 +48,7 @@ impl Connection {
             } else if done == 0 {
                 self.write.take_push_back();
             }
-            let len = (want - done).min(room as usize);
+            let len = (want - done).min(room.min(allowed) as usize);
             append(&mut self.write, done, len);
             done += len;
             if len as u64 == room && done < want {
@@ -109,12 +113,25 @@ impl Connection {
         self.write.len() as u64 + PIECE_OVERHEAD * (records + self.write.pieces()) as u64
     }
 
+    /// The memory of all sockets is used up, and this one holds more than the least of it: as an orphan it is reset
+    /// (Linux: `tcp_out_of_memory`).
+    pub(crate) fn is_out_of_memory(&self, cx: &Context<'_>) -> bool {
+        cx.memory.exhausted() && self.send_memory() > u64::from(MIN_SNDBUF)
+    }
+
+    /// Bytes that all sockets' memory still has for this write queue, whose newest bytes are not charged yet (S-30).
+    fn memory_allowance(&self, cx: &Context<'_>) -> u64 {
+        let held = self.write.len() as u64;
+        let pending = held.saturating_sub(u64::from(self.charged));
+        let promised = cx.sysctl.promised_to_send().saturating_sub(held);
+        cx.memory.allowance(pending, held).max(promised)
+    }
+
     /// Another piece may begin: the buffer is not full, and little is unsent. `wake` halves what counts as little,
     /// so that a writer who waits is woken only when it is worth while.
     fn has_memory(&self, wake: u32, cx: &Context<'_>) -> bool {
-        let scarce = cx.memory.under_pressure() && self.write.len() > cx.sysctl.tcp_wmem[0].max(0) as usize;
         let lowat = u64::from(self.options.notsent_lowat(cx.sysctl));
-        self.send_memory() < u64::from(self.options.send_buffer) && self.unsent() << wake < lowat && !scarce
+        self.send_memory() < u64::from(self.options.send_buffer) && self.unsent() << wake < lowat
     }
 
     /// There is enough room to be worth waking a writer: half of what is queued.
@@ -126,7 +143,9 @@ impl Connection {
 
     /// After bytes left the write queue: wakes a writer who found it full.
     pub(crate) fn note_room(&mut self, cx: &Context<'_>) {
-        if self.has(flag::WANTS_ROOM) && self.is_writable(self.options.notsent_lowat(cx.sysctl)) {
+        let writable =
+            || self.is_writable(self.options.notsent_lowat(cx.sysctl)) && self.memory_allowance(cx) > 0;
+        if self.has(flag::WANTS_ROOM) && writable() {
             self.clear(flag::WANTS_ROOM);
             self.tell(Readiness::OUT);
         }

@@ -364,7 +364,7 @@ impl Connection {
         let idle = cx.now.since(self.stats.last_data_sent);
         if cx.sysctl.tcp_slow_start_after_idle != 0 {
             let rto = self.recovery.rto().as_duration();
-            let view = self.view(cx.now);
+            let view = self.view(cx);
             let settings = self.congestion_settings(cx);
             self.cong.restart_after_idle(idle, rto, &view, &settings);
             self.cong.event(CwndEvent::TxStart { idle }, &view);
@@ -405,7 +405,7 @@ impl Connection {
         self.unsent() + u64::from(self.fin_is_due())
     }
 
-    /// The tail-loss probe: new data if there is some, else the last segment again (RFC 8985 7.3).
+    /// The tail-loss probe: new data if there is some, else the last segment again (RFC 8985 7.3, X-34).
     fn send_probe(&mut self, cx: &mut Context<'_>, out: &mut Batch) {
         if !self.is_pending(pending::PROBE) {
             return;
@@ -414,7 +414,9 @@ impl Connection {
         let mss = self.effective_mss();
         let len = self.next_piece(u64::from(mss)).min(u64::from(mss));
         let fin = u64::from(len == self.unsent() && self.fin_is_due());
-        if len + fin > 0 && self.window_room() >= len + fin {
+        // A corked tail is not the probe's to send: it is held as the user asked, and what was sent last goes again.
+        let corked = self.is_corked() && fin == 0 && len == self.unsent() && len < u64::from(mss);
+        if len + fin > 0 && !corked && self.window_room() >= len + fin {
             self.send_text(len, SendReason::TailLossProbe, cx, out);
             let nxt = self.snd.nxt;
             self.recovery.on_probe_sent(nxt, &mut self.env(cx));
@@ -433,7 +435,7 @@ impl Connection {
         // A time-out sends again, and says nothing of what could be sent.
         let tried = sent || limited && self.to_send() > 0 && self.recovery.retransmits() == 0;
         if blocked != Blocked::Turn && tried && self.may_send_data() {
-            let view = self.view(cx.now);
+            let view = self.view(cx);
             let usage = Usage {
                 is_cwnd_limited: limited,
                 send_buffer_full: self.has(flag::WANTS_ROOM),

@@ -168,7 +168,7 @@ impl Connection {
     /// counted in segments, becomes as many bytes as before.
     fn path_probe_arrived(&mut self, cx: &mut Context<'_>) {
         let (una, mtu_before) = (self.snd.una, self.mtu_of(self.mss));
-        let view = self.view(cx.now);
+        let view = self.view(cx);
         let Some(probing) = self.probing_mut() else { return };
         let Some(probe) = probing.probe.take_if(|probe| probe.end <= una) else { return };
         probing.low = probe.mtu;

@@ -13,6 +13,9 @@ use crate::counters::Counter;
 use crate::time::{Duration, Instant};
 use cauce_wire::Flags;
 
+/// The first probe waits at least so long (Linux' TCP_RTO_MIN, whatever `tcp_rto_min_us` says).
+const LEAST_INTERVAL: Duration = Duration::from_millis(200);
+
 impl Connection {
     /// Starts the persist timer if it is not running.
     pub(crate) fn arm_persist(&mut self, cx: &Context<'_>) {
@@ -20,13 +23,13 @@ impl Connection {
             if self.persist_backoff == 0 && self.window_probes == 0 {
                 self.stalled_since = cx.now;
             }
-            self.timers.persist = cx.now + self.persist_interval(cx);
+            self.timers.persist = cx.now + self.persist_interval();
         }
     }
 
-    fn persist_interval(&self, cx: &Context<'_>) -> Duration {
-        let base = self.recovery.rto().as_duration().max(cx.sysctl.rto_min());
-        let cap = cx.sysctl.rto_max();
+    fn persist_interval(&self) -> Duration {
+        let base = self.recovery.rto().as_duration().max(LEAST_INTERVAL);
+        let cap = self.options.rto_max();
         base.checked_mul(1u32 << u32::from(self.persist_backoff).min(30)).unwrap_or(cap).min(cap)
     }
 
@@ -40,7 +43,7 @@ impl Connection {
         self.want(pending::WINDOW_PROBE);
         self.window_probes = self.window_probes.saturating_add(1);
         self.persist_backoff = self.persist_backoff.saturating_add(1).min(30);
-        self.timers.persist = cx.now + self.persist_interval(cx);
+        self.timers.persist = cx.now + self.persist_interval();
     }
 
     /// The window opened, or nothing waits behind it.

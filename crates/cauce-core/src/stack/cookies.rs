@@ -94,7 +94,7 @@ impl Stack {
         let mut record = self.half_open_record(id, arrived, Some(header.ack - 1), now)?;
         record.irs = (header.seq - 1).0;
         record.peer_mss = mss;
-        record.flags = HalfOpenFlags::default();
+        record.flags = HalfOpenFlags::COOKIE;
         record.snd_wscale = 0;
         record.rcv_wscale = 0;
         if let Some(ts) = header.options.timestamps {

@@ -133,6 +133,7 @@ struct Shared {
 
 impl Shared {
     fn cx(&mut self, now: Instant) -> Context<'_> {
+        self.memory.set_limits(self.sysctl.tcp_mem);
         Context {
             now,
             sysctl: &self.sysctl,

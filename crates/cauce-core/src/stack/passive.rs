@@ -458,16 +458,16 @@ impl Stack {
     /// The SYN,ACK timer of a record.
     pub(super) fn on_syn_ack_timer(&mut self, index: u32, now: Instant) {
         let Some(record) = self.syn_queue.get(index) else { return };
-        let (backlog, deferred, syn_count) = match self.sockets.get(record.listener) {
+        let (backlog, deferred, syn_count, rto_max) = match self.sockets.get(record.listener) {
             Some(Entry::Listener(listener)) => {
                 let options = &listener.options;
-                (listener.accept.backlog(), options.defer_accept, options.syn_count)
+                (listener.accept.backlog(), options.defer_accept, options.syn_count, options.rto_max())
             }
-            _ => (0, 0, 0),
+            _ => (0, 0, 0, self.shared.sysctl.rto_max()),
         };
         let retries = if syn_count != 0 { syn_count } else { self.shared.sysctl.tcp_synack_retries };
         let sysctl = &self.shared.sysctl;
-        let timing = SynAckTiming { retries, initial_rto: sysctl.rto_initial(), rto_max: sysctl.rto_max() };
+        let timing = SynAckTiming { retries, initial_rto: sysctl.rto_initial(), rto_max };
         self.shared.counters.add(Counter::TCPTimeouts, 1);
         match self.syn_queue.on_timeout(index, now, timing, backlog, deferred) {
             SynAckTimeout::Retransmit(next) => {

@@ -214,20 +214,45 @@ impl Stack {
     }
 
     fn close_connection(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
-        let most = self.shared.sysctl.tcp_max_orphans as i64;
         self.orphans += 1;
-        let too_many = i64::from(self.orphans) > most;
+        let too_many = self.too_many_orphans(0);
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return Err(Errno::EBADF) };
         let mut cx = self.shared.cx(now);
         conn.close(&mut cx);
         let still_there = !matches!(conn.state, State::Closed | State::TimeWait);
-        if too_many && still_there {
+        if still_there && (too_many || conn.is_out_of_memory(&cx)) {
             cx.count(Counter::TCPAbortOnMemory);
-            cx.count(Counter::TCPOrphanOverflow);
+            cx.count_by(Counter::TCPOrphanOverflow, too_many.into());
             conn.reset_and_destroy(None, &mut cx);
         }
         self.settle(id, now);
         Ok(())
+    }
+
+    /// More than `tcp_max_orphans` connections have no user any more (S-28); each of `doubts` halves the limit.
+    fn too_many_orphans(&self, doubts: u32) -> bool {
+        u64::from(self.orphans) << doubts > u64::from(self.shared.sysctl.tcp_max_orphans)
+    }
+
+    /// A timer of an orphan has something to send again: where orphans or memory are too many it is given up instead,
+    /// the sooner the less the peer is heard of. True if it was.
+    pub(super) fn sacrifice_orphan(&mut self, id: SocketId, now: Instant) -> bool {
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return false };
+        if !conn.has(flag::ORPHAN) || !conn.retries_now(now) {
+            return false;
+        }
+        let silent = now.since(conn.stats.last_data_sent) > conn.options.rto_max() * 2;
+        let doubts = u32::from(silent) + u32::from(conn.soft_error.is_some());
+        let too_many = self.too_many_orphans(doubts);
+        let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return false };
+        let mut cx = self.shared.cx(now);
+        if !too_many && !conn.is_out_of_memory(&cx) {
+            return false;
+        }
+        cx.count(Counter::TCPAbortOnMemory);
+        cx.count_by(Counter::TCPOrphanOverflow, too_many.into());
+        conn.reset_and_destroy(None, &mut cx);
+        true
     }
 
     pub(crate) fn abort(&mut self, id: SocketId, now: Instant) -> Result<(), Errno> {
@@ -356,7 +381,7 @@ impl Stack {
             Some(Entry::Idle(idle)) => idle.algorithm = choice,
             Some(Entry::Listener(listener)) => listener.algorithm = choice,
             Some(Entry::Connection(conn)) => {
-                let view = conn.view(now);
+                let view = conn.view(&self.shared.cx(now));
                 conn.cong.set_algorithm(algorithm, &view);
             }
             None => return Err(Errno::EBADF),

@@ -11,11 +11,12 @@ impl Stack {
         while let Some((_, owner)) = self.deadlines.pop_due(now) {
             match owner {
                 Owner::Socket(id) => {
-                    if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
-                        let mut cx = self.shared.cx(now);
-                        conn.on_deadline(&mut cx);
-                        self.settle(id, now);
+                    if !self.sacrifice_orphan(id, now)
+                        && let Some(Entry::Connection(conn)) = self.sockets.get_mut(id)
+                    {
+                        conn.on_deadline(&mut self.shared.cx(now));
                     }
+                    self.settle(id, now);
                 }
                 Owner::HalfOpen(index) => self.on_syn_ack_timer(index, now),
                 Owner::TimeWait(index) => self.on_time_wait_timer(index, now),

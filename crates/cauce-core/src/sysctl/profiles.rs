@@ -1,9 +1,8 @@
 //! The profiles: named sets of defaults, and the rules that follow from a profile because no setting of Linux
 //! expresses them (G-10, Q-53 to ).
 //!
-//! A profile only chooses where a stack starts; every value can be changed afterwards, one by one. Windows'
-//! CTCP (Q-60, P-205) is not built in yet: `windows-longhorn` takes it when it is registered, and Reno until then.
-//! Never decided here: what a value does.
+//! A profile only chooses where a stack starts; every value can be changed afterwards, one by one. Never decided
+//! here: what a value does.
 
 use super::text::Value;
 use super::values::AlgorithmName;
@@ -25,7 +24,7 @@ pub enum Profile {
     WindowsXp,
     /// Windows Vista: windows tuned up to 16 MiB, slow start counts segments, recovery by SACK and F-RTO.
     WindowsVista,
-    /// Windows Server "Longhorn": as `windows-vista`, with CTCP once there is one.
+    /// Windows Server "Longhorn": as `windows-vista`, with Compound TCP.
     WindowsLonghorn,
     /// Linux 6.18 behind a NAT that forgets idle flows after four minutes: keepalive probes every two.
     AzureLinux,
@@ -142,7 +141,7 @@ impl Sysctls {
             Profile::WindowsVista => self.apply_windows_vista(),
             Profile::WindowsLonghorn => {
                 self.apply_windows_vista();
-                self.choose_first_of(&["ctcp", "reno"]);
+                self.choose("ctcp");
             }
             Profile::AzureLinux => self.apply_azure_keepalive(),
             Profile::AzureWindows => {
@@ -176,7 +175,7 @@ impl Sysctls {
         self.tcp_retries2 = 5; // TcpMaxDataRetransmissions
         self.tcp_recovery = 0; // older than RACK
         self.tcp_early_retrans = 0; // older than the tail-loss probe
-        self.choose_first_of(&["reno"]); // no CTCP; Q-64: NewReno
+        self.choose("reno"); // no CTCP; Q-64: NewReno
     }
 
     fn apply_windows_xp(&mut self) {
@@ -218,10 +217,9 @@ impl Sysctls {
         self.tcp_moderate_rcvbuf = 0;
     }
 
-    /// Makes the first of these algorithms that there is the default.
-    fn choose_first_of(&mut self, names: &[&str]) {
-        let there = |name: &&&str| self.tcp_available_congestion_control.contains(name);
-        if let Some(name) = names.iter().find(there).and_then(|name| AlgorithmName::new(name)) {
+    /// Makes a built-in algorithm the default, which everybody may choose.
+    fn choose(&mut self, name: &str) {
+        if let Some(name) = AlgorithmName::new(name) {
             self.tcp_congestion_control = name;
             self.tcp_allowed_congestion_control.insert(name);
         }

@@ -55,6 +55,16 @@ impl Sysctls {
         self.tcp_min_snd_mss.clamp(1, 65_535) as u16
     }
 
+    /// What each receive queue may hold whatever the memory of all says, in bytes (S-40).
+    pub fn promised_to_receive(&self) -> u64 {
+        u64::from(self.tcp_rmem[0].unsigned_abs())
+    }
+
+    /// The same of each write queue (S-54).
+    pub fn promised_to_send(&self) -> u64 {
+        u64::from(self.tcp_wmem[0].unsigned_abs())
+    }
+
     /// How many time-outs an orphan gets: 0 means 8 (S-34).
     pub fn orphan_retries(&self) -> u8 {
         if self.tcp_orphan_retries == 0 { 8 } else { self.tcp_orphan_retries }

@@ -4,6 +4,7 @@ use super::profiles::{write_link_speed, write_profile};
 use super::text::Value;
 use super::values::{AlgorithmList, AlgorithmName, FastOpenKeys, PortList};
 use super::{Access, Effect, Kind, Profile, Refusal, SysctlEntry};
+use crate::congestion;
 
 const INT_MIN: i128 = i32::MIN as i128;
 const INT_MAX: i128 = i32::MAX as i128;
@@ -107,7 +108,7 @@ sysctls! {
         "Congestion controls that a process without privilege may choose.", write write_allowed;
     tcp_autocorking: u8 = 1, "net.ipv4.tcp_autocorking", 0, 1, "", NextSegment,
         "Hold small writes while an earlier packet of the flow waits in the device.";
-    tcp_available_congestion_control: AlgorithmList = AlgorithmList::of(&["reno", "cubic"]),
+    tcp_available_congestion_control: AlgorithmList = AlgorithmList::of(congestion::available()),
         "net.ipv4.tcp_available_congestion_control", 0, 0, "", AtOnce,
         "Congestion controls that there are.", access ReadOnly, write write_nothing;
     tcp_app_win: i32 = 31, "net.ipv4.tcp_app_win", 0, 31, "", NextConnection,

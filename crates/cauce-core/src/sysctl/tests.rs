@@ -224,8 +224,7 @@ fn s12_s04_only_known_algorithms_can_be_chosen() {
 #[test]
 fn s09_the_switches_agree_with_the_default_algorithm() {
     let mut sysctls = Sysctls::default();
-    assert_eq!(errno(sysctls.set("tcp_bic", "1")), "ENOENT", "not registered yet");
-    assert!(["bic", "westwood", "vegas"].into_iter().all(|name| sysctls.register_algorithm(name)));
+    assert!(["westwood", "vegas"].into_iter().all(|name| sysctls.register_algorithm(name)));
     assert!(!sysctls.register_algorithm("a name with blanks") && !sysctls.register_algorithm(""));
     sysctls.set("tcp_bic", "1").unwrap();
     assert_eq!(sysctls.tcp_congestion_control, "bic");

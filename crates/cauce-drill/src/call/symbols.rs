@@ -279,7 +279,6 @@ const NUMBERS: &[(&str, i64)] = &[
     ("FIONCLEX", 0x5450),
     ("TCP_RTO_MIN_US", 45),
     ("TCP_DELACK_MAX_US", 46),
-    ("SO_CNX_ADVICE", 53),
     ("SO_BSDCOMPAT", 14),
     ("SO_BINDTOIFINDEX", 62),
     ("SO_RCVPRIORITY", 82),

@@ -4,8 +4,6 @@ use super::rows::{Row, Section};
 use cauce_core::sysctl::{self, Effect, Kind, Profile, SysctlEntry};
 
 const GONE: &str = "gone from Linux: ours alone";
-const BIC: &str = "the algorithm `bic`";
-const MEMORY: &str = "what tcp_mem's pressure changes";
 
 /// Settings: row, name. The order is that of the page.
 const NUMBERS: &[(&str, &str)] = &[
@@ -206,10 +204,8 @@ fn kernel(name: &str) -> Option<&'static str> {
 /// What is missing to give a setting its effect.
 fn not_yet(name: &str) -> Option<&'static str> {
     Some(match name {
-        "tcp_bic" | "tcp_bic_fast_convergence" | "tcp_bic_low_window" => BIC,
         "tcp_vegas_cong_avoid" => "the algorithm `vegas`",
         "tcp_westwood" => "the algorithm `westwood`",
-        "tcp_mem" => MEMORY,
         "tcp_frto_response" => "the responses of F-RTO",
         _ => return None,
     })

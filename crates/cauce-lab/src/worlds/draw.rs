@@ -17,7 +17,7 @@ const SYSCTLS: &[(&str, &[&str])] = &[
     ("net.ipv4.tcp_timestamps", &["0", "2"]),
     ("net.ipv4.tcp_window_scaling", &["0"]),
     ("net.ipv4.tcp_dsack", &["0"]),
-    ("net.ipv4.tcp_congestion_control", &["reno", "cubic"]),
+    ("net.ipv4.tcp_congestion_control", &["reno", "cubic", "bic", "ctcp"]),
     ("net.ipv4.tcp_early_retrans", &["0", "3"]),
     ("net.ipv4.tcp_recovery", &["0", "1", "2", "4"]),
     ("net.ipv4.tcp_frto", &["0", "1"]),
@@ -62,6 +62,7 @@ impl WorldPlan {
         let mut sysctls = [draw_sysctls(&mut rng), draw_sysctls(&mut rng)];
         shrink_one_window_only(&mut sysctls);
         draw_probing(&mut LabRng::new(seed, 2), &mut pair, &mut sysctls);
+        draw_scarcity(&mut LabRng::new(seed, 3), &mut sysctls);
         // Where an orphan's stay in FIN-WAIT-2 is short, a keepalive of the peer is rightly answered by a
         // reset.
         let keepalive = !sysctls.iter().flatten().any(|(name, _)| name.ends_with("fin_timeout"));
@@ -109,6 +110,17 @@ fn draw_probing(
         }
         if one_in(rng, 8) {
             host.push(("net.ipv4.tcp_base_mss", if one_in(rng, 2) { "512" } else { "100" }));
+        }
+    }
+}
+
+/// Some hosts have little memory for all of their sockets; few have so little that an orphan may be reset for it.
+fn draw_scarcity(rng: &mut LabRng, sysctls: &mut [Vec<(&'static str, &'static str)>; 2]) {
+    for host in sysctls {
+        if one_in(rng, 12)
+            && let Some(limits) = rng.pick(&["8 16 500", "1 2 500", "4 100 500", "8 16 24"])
+        {
+            host.push(("net.ipv4.tcp_mem", limits));
         }
     }
 }

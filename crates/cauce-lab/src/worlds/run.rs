@@ -27,7 +27,7 @@ pub struct Outcome {
     pub completed: u64,
     /// Of those, cut off by a user's close or abort.
     pub cut_off: u64,
-    /// Of those, given up by the engine after as many tries as the settings allow.
+    /// Of those, given up by the engine after as many tries as the settings allow, or as an orphan for its memory.
     pub given_up: u64,
     /// Bytes that came out.
     pub bytes: u64,
@@ -291,7 +291,10 @@ impl Run {
     fn finish(mut self) -> Outcome {
         let stacks = Side::BOTH.map(|side| self.pair.endpoint(side));
         self.outcome.reached = Reached::read(stacks.map(Stack::counters), &self.watch);
-        let gave_up = stacks.iter().any(|stack| stack.counters().get(Counter::TCPAbortOnTimeout) > 0);
+        // After too many tries, or for the memory that an orphan held.
+        let reasons = [Counter::TCPAbortOnTimeout, Counter::TCPAbortOnMemory];
+        let gave_up =
+            stacks.iter().any(|stack| reasons.iter().any(|reason| stack.counters().get(*reason) > 0));
         let sound = self.outcome.violations.is_empty();
         for (index, connection) in self.connections.iter().enumerate() {
             self.outcome.bytes += connection.streams.iter().map(Stream::delivered).sum::<u64>();

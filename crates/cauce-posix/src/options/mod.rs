@@ -31,6 +31,7 @@ const READ_ONLY: &[(i32, i32)] = &[
     (libc::SOL_SOCKET, libc::SO_PEERNAME),
     (libc::SOL_SOCKET, libc::SO_PEERCRED),
     (libc::SOL_SOCKET, libc::SO_PEERSEC),
+    (libc::SOL_SOCKET, numbers::SO_INCOMING_NAPI_ID),
     (libc::SOL_TCP, libc::TCP_INFO),
     (libc::SOL_TCP, numbers::TCP_CC_INFO),
     (libc::SOL_TCP, numbers::TCP_SAVED_SYN),
@@ -47,6 +48,13 @@ const WRITE_ONLY: &[(i32, i32)] =
 fn unused(level: i32, name: i32) -> Option<Progress> {
     Some(match (level, name) {
         (libc::SOL_SOCKET, libc::SO_PASSCRED | libc::SO_PASSSEC) => Errno::EOPNOTSUPP.into(),
+        // Set, it changes nothing since 2.2 (socket(7)).
+        (libc::SOL_SOCKET, libc::SO_BSDCOMPAT | numbers::SO_INCOMING_NAPI_ID) => int(0),
+        (libc::SOL_SOCKET, numbers::SO_BUSY_POLL_BUDGET) => Errno::ENOPROTOOPT.into(),
+        // struct ucred of nobody: TCP knows no user behind a peer.
+        (libc::SOL_SOCKET, libc::SO_PEERCRED) => {
+            bytes([0, -1, -1].iter().flat_map(|id: &i32| id.to_ne_bytes()).collect())
+        }
         (libc::SOL_TCP, libc::TCP_ULP) => bytes(Vec::new()),
         (libc::SOL_TCP, numbers::TCP_IS_MPTCP | libc::TCP_REPAIR) => int(0),
         (libc::SOL_TCP, libc::TCP_REPAIR_QUEUE | libc::TCP_QUEUE_SEQ) => Errno::EINVAL.into(),
@@ -68,7 +76,10 @@ fn unknown(level: i32, name: i32, family: Family, set: bool) -> Progress {
     let foreign = level == libc::SOL_IPV6 && family == Family::V4;
     match option_name(level, name) {
         Some(name) if !foreign => Progress::Unsupported(name.to_owned()),
-        _ if !set && family == Family::V4 && ![libc::SOL_SOCKET, libc::SOL_TCP].contains(&level) => {
+        _ if !set
+            && family == Family::V4
+            && ![libc::SOL_SOCKET, libc::SOL_TCP, libc::SOL_IP].contains(&level) =>
+        {
             Errno::EOPNOTSUPP.into()
         }
         _ => Errno::ENOPROTOOPT.into(),

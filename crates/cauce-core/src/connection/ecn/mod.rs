@@ -190,7 +190,7 @@ impl Connection {
         };
         if needed && mark != Mark::NotEct {
             let event = if mark == Mark::Ce { CwndEvent::EcnIsCe } else { CwndEvent::EcnNoCe };
-            let view = self.view(cx.now);
+            let view = self.view(cx);
             self.cong.event(event, &view);
         }
         if hurry {

@@ -107,6 +107,7 @@ fn out_of_order_data_is_bounded() {
 fn progress_without_memory() {
     let mut rig = Rig::new();
     rig.memory = Memory::new([0, 0, 0]);
+    rig.sysctl.tcp_rmem[0] = 1;
     assert_eq!(rig.arrive(0, 1000).in_order_bytes, 1000);
     assert_eq!(rig.arrive(1000, 1000).dropped, Some(DropReason::ReceiveQueueFull));
     assert_eq!(rig.decide(), AckDecision::Now);
@@ -115,6 +116,19 @@ fn progress_without_memory() {
     assert_eq!(rig.arrive(1000, 1000).in_order_bytes, 1000);
     rig.read(1000);
     assert_eq!(rig.memory.used(), 0);
+}
+
+/// S-40: the first word of tcp_rmem is promised to every queue, whatever all of them hold.
+#[test]
+fn s40_promise_without_memory() {
+    let mut rig = Rig::new();
+    rig.memory = Memory::new([0, 0, 0]);
+    let mut taken = 0;
+    while rig.arrive(taken, 1000).dropped.is_none() {
+        assert!(taken < 10_000, "nothing is refused");
+        taken += 1000;
+    }
+    assert!((4096..4096 + 2304).contains(&rig.rx.memory()), "{}", rig.rx.memory());
 }
 
 /// P-236: a super-segment is the same stream as its segments.

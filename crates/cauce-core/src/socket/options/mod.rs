@@ -122,6 +122,11 @@ pub enum SocketOption {
     ThinDupAck(i32),
     /// TCP_RTO_MAX_MS: the cap of the time-out in milliseconds, 1000 to 120000, rounded up to a tick (O-24).
     RtoMax(i32),
+    /// TCP_RTO_MIN_US: the least time-out in microseconds, more than a tick and at most 200 ms, rounded up to a tick.
+    RtoMin(i32),
+    /// TCP_DELACK_MAX_US: the longest delay of an acknowledgement in microseconds, more than a tick and at most 200 ms,
+    /// rounded up to a tick.
+    DelackMax(i32),
     /// IP_MINTTL, 0 to 255: segments with fewer hops left are dropped (O-55).
     MinTtl(i32),
     /// IPV6_MINHOPCOUNT, 0 to 255 (O-57).
@@ -227,8 +232,12 @@ pub(crate) struct RareOptions {
     pub(crate) mark: u32,
     pub(crate) device: Option<DeviceId>,
     pub(crate) incoming_cpu: i32,
-    /// Milliseconds; 0 for the system's.
+    /// Longest time-out in milliseconds; 0 for [`DEFAULT_RTO_MAX_MS`].
     pub(crate) rto_max: u32,
+    /// Shortest time-out in microseconds; 0 for [`DEFAULT_RTO_MIN_US`].
+    pub(crate) rto_min_us: u32,
+    /// Microseconds; 0 for the usual.
+    pub(crate) delack_max_us: u32,
     pub(crate) peek_offset: i32,
     pub(crate) timestamping: Timestamping,
     pub(crate) max_pacing_rate: u64,
@@ -268,6 +277,8 @@ impl Default for RareOptions {
             device: None,
             incoming_cpu: -1,
             rto_max: 0,
+            rto_min_us: 0,
+            delack_max_us: 0,
             peek_offset: -1,
             timestamping: Timestamping::NONE,
             max_pacing_rate: u64::MAX,
@@ -283,8 +294,15 @@ impl Default for RareOptions {
     }
 }
 
+/// What a socket has of `tcp_rto_max_ms` unless that said otherwise when it was made.
+const DEFAULT_RTO_MAX_MS: u32 = 120_000;
+/// The same of `tcp_rto_min_us`.
+const DEFAULT_RTO_MIN_US: u32 = 200_000;
+/// The longest delay of an acknowledgement in microseconds (TCP_DELACK_MAX_US).
+const DEFAULT_DELACK_MAX_US: u32 = 200_000;
+
 /// Smallest SO_SNDBUF after doubling (Linux's SOCK_MIN_SNDBUF).
-const MIN_SNDBUF: u32 = 4608;
+pub(crate) const MIN_SNDBUF: u32 = 4608;
 /// Smallest SO_RCVBUF after doubling (Linux's SOCK_MIN_RCVBUF).
 pub(crate) const MIN_RCVBUF: u32 = 2304;
 /// Longest FIN-WAIT-2 stay that TCP_LINGER2 may ask for, in seconds.
@@ -295,7 +313,7 @@ impl SocketOptions {
     pub fn new(family: Family, sysctl: &Sysctls) -> Self {
         let only_v6 = family == Family::V6 && sysctl.ipv6_bindv6only != 0;
         let discover = family == Family::V6 || sysctl.ip_no_pmtu_disc == 0;
-        SocketOptions {
+        let mut options = SocketOptions {
             flags: if only_v6 { flag::V6ONLY } else { 0 },
             tos: 0,
             ttl: 0,
@@ -314,6 +332,43 @@ impl SocketOptions {
             recv_buffer: sysctl.tcp_rmem[1].max(1) as u32,
             recv_lowat: 1,
             rare: None,
+        };
+        // A socket keeps the limits of its time-outs that held when it was made (Linux).
+        if sysctl.tcp_rto_max_ms != DEFAULT_RTO_MAX_MS {
+            options.rare_mut().rto_max = sysctl.tcp_rto_max_ms;
+        }
+        if sysctl.tcp_rto_min_us != DEFAULT_RTO_MIN_US {
+            options.rare_mut().rto_min_us = sysctl.tcp_rto_min_us;
+        }
+        options
+    }
+
+    /// The longest time-out in milliseconds (TCP_RTO_MAX_MS, S-57).
+    pub(crate) fn rto_max_ms(&self) -> u32 {
+        match &self.rare {
+            Some(rare) if rare.rto_max != 0 => rare.rto_max,
+            _ => DEFAULT_RTO_MAX_MS,
+        }
+    }
+
+    /// The same as a span.
+    pub(crate) fn rto_max(&self) -> Duration {
+        Duration::from_millis(self.rto_max_ms().into())
+    }
+
+    /// The shortest time-out in microseconds, unless the route says otherwise (S-58).
+    pub(crate) fn rto_min_us(&self) -> u32 {
+        match &self.rare {
+            Some(rare) if rare.rto_min_us != 0 => rare.rto_min_us,
+            _ => DEFAULT_RTO_MIN_US,
+        }
+    }
+
+    /// The longest delay of an acknowledgement in microseconds (TCP_DELACK_MAX_US).
+    pub(crate) fn delack_max_us(&self) -> u32 {
+        match &self.rare {
+            Some(rare) if rare.delack_max_us != 0 => rare.delack_max_us,
+            _ => DEFAULT_DELACK_MAX_US,
         }
     }
 

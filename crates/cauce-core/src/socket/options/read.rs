@@ -91,6 +91,8 @@ names! {
     ThinLinearTimeouts "TCP_THIN_LINEAR_TIMEOUTS.";
     ThinDupAck "TCP_THIN_DUPACK: always 0.";
     RtoMax "TCP_RTO_MAX_MS.";
+    RtoMin "TCP_RTO_MIN_US.";
+    DelackMax "TCP_DELACK_MAX_US.";
     Timestamp "TCP_TIMESTAMP: the value that a segment sent now would carry.";
     Timestamping "SO_TIMESTAMPING.";
     ReceiveTimestamp "SO_TIMESTAMP.";
@@ -216,8 +218,9 @@ impl SocketOptions {
             N::SaveSyn => int(u32::from(rare.save_syn)),
             N::ThinLinearTimeouts => switch(self.has_rare(rare_flag::THIN_LINEAR)),
             N::ThinDupAck => OptionValue::Int(0),
-            N::RtoMax if rare.rto_max != 0 => int(rare.rto_max),
-            N::RtoMax => int(sysctl.tcp_rto_max_ms),
+            N::RtoMax => int(self.rto_max_ms()),
+            N::RtoMin => int(self.rto_min_us()),
+            N::DelackMax => int(self.delack_max_us()),
             N::Timestamp => int(seen.timestamp),
             N::Timestamping => int(rare.timestamping.bits()),
             N::ReceiveTimestamp => {
