@@ -23,12 +23,6 @@ const EXCEPTIONS: &[(&str, &str, &str)] = &[
     ("disconnected", "shut_rdwr", "as above"),
     ("relisten", "shut_rd", "as above"),
     ("relisten", "shut_rdwr", "as above"),
-    ("refused", "bind", "Linux binds a dead socket anew, which then can neither connect nor listen"),
-    ("refused_told", "bind", "as above"),
-    ("both_closed", "bind", "as above"),
-    ("last_ack_done", "bind", "as above"),
-    ("reset", "bind", "as above"),
-    ("reset_told", "bind", "as above"),
 ];
 
 /// A socket of stack 0 in the state of a row; the peer lives on stack 1.
