@@ -135,18 +135,19 @@ fn the_settings_say_how_often_and_how_fast_is_asked() {
 }
 
 /// `neigh.default.base_reachable_time_ms` says when an entry is stale, `neigh.default.ucast_solicit` how often it is then
-/// asked before it goes.
+/// asked before it goes, `neigh.default.delay_first_probe_time` how long it is used before.
 #[test]
 fn the_settings_say_when_a_neighbour_is_stale() {
     for (base, asked) in [(30_000, 0), (1_000, 1)] {
         let mut world = World::new();
         world.context.sysctl.neigh_base_reachable_time_ms = base;
         world.context.sysctl.neigh_ucast_solicit = 1;
+        world.context.sysctl.neigh_delay_first_probe_time = 7;
         world.learn_peer();
         world.context.now += Duration::from_secs(10);
         assert!(world.send("10.0.0.2").is_some());
         if asked == 1 {
-            assert_eq!([world.time_out(), world.time_out()], [5000, 1000]);
+            assert_eq!([world.time_out(), world.time_out()], [7000, 1000]);
             assert!(world.neighbours.is_empty(), "asked once");
         } else {
             assert_eq!(world.neighbours.deadline(), None, "still reachable");
