@@ -14,14 +14,7 @@ use common::Two;
 const TABLE: &str = include_str!("data/calls.txt");
 
 /// Where we differ from the kernel, and why.
-const EXCEPTIONS: &[(&str, &str, &str)] = &[
-    ("refused", "bind", "Linux binds a dead socket anew, which then can neither connect nor listen"),
-    ("refused_told", "bind", "as above"),
-    ("both_closed", "bind", "as above"),
-    ("last_ack_done", "bind", "as above"),
-    ("reset", "bind", "as above"),
-    ("reset_told", "bind", "as above"),
-];
+const EXCEPTIONS: &[(&str, &str, &str)] = &[];
 
 /// A socket of stack 0 in the state of a row; the peer lives on stack 1.
 struct Scene {

@@ -46,6 +46,17 @@ pub struct PollFd {
     pub events: i16,
 }
 
+/// The three sets of select(), or those of their descriptors that are ready.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SelectSets {
+    /// `readfds`: a read would not wait.
+    pub read: Vec<Fd>,
+    /// `writefds`: a write would not wait.
+    pub write: Vec<Fd>,
+    /// `exceptfds`: an urgent byte is there.
+    pub except: Vec<Fd>,
+}
+
 /// One event of an epoll set: its bits, and the program's own number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Event {
@@ -89,6 +100,15 @@ pub enum Call {
         /// SOCK_STREAM, with SOCK_NONBLOCK and SOCK_CLOEXEC.
         kind: i32,
         /// 0 or IPPROTO_TCP.
+        protocol: i32,
+    },
+    /// socketpair()
+    SocketPair {
+        /// As for socket().
+        domain: i32,
+        /// As for socket().
+        kind: i32,
+        /// As for socket().
         protocol: i32,
     },
     /// bind()
@@ -235,6 +255,13 @@ pub enum Call {
         /// `None` waits for ever.
         timeout: Option<Duration>,
     },
+    /// select(), pselect() without a mask
+    Select {
+        /// The descriptors.
+        sets: SelectSets,
+        /// `None` waits for ever.
+        timeout: Option<Duration>,
+    },
     /// epoll_create1()
     EpollCreate {
         /// EPOLL_CLOEXEC.
@@ -292,6 +319,7 @@ impl Call {
     pub fn name(&self) -> &'static str {
         match self {
             Call::Socket { .. } => "socket",
+            Call::SocketPair { .. } => "socketpair",
             Call::Bind { .. } => "bind",
             Call::Listen { .. } => "listen",
             Call::Accept { .. } => "accept",
@@ -311,6 +339,7 @@ impl Call {
             Call::Fcntl { .. } => "fcntl",
             Call::Ioctl { .. } => "ioctl",
             Call::Poll { .. } => "poll",
+            Call::Select { .. } => "select",
             Call::EpollCreate { .. } => "epoll_create1",
             Call::EpollCtl { .. } => "epoll_ctl",
             Call::EpollWait { .. } => "epoll_wait",
@@ -343,6 +372,8 @@ pub enum Answer {
     Int(i32),
     /// `revents` of each descriptor given to poll().
     Poll(Vec<i16>),
+    /// What select() leaves in its sets.
+    Select(SelectSets),
     /// Events of epoll_wait().
     Events(Vec<Event>),
     /// Both ends of a pipe, the reading one first.
@@ -390,6 +421,11 @@ pub enum Signal {
     Pipe,
     /// SIGURG, to the owner of a socket: a process, or a group when negative.
     Urgent {
+        /// What F_SETOWN said.
+        owner: i32,
+    },
+    /// SIGIO, to the owner of a socket with O_ASYNC that got ready for something, or failed (U-08).
+    Io {
         /// What F_SETOWN said.
         owner: i32,
     },

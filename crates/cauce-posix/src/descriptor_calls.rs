@@ -13,11 +13,28 @@ const SIOCINQ: u64 = 0x541b;
 const SIOCOUTQ: u64 = 0x5411;
 const SIOCOUTQNSD: u64 = 0x894b;
 const FIONBIO: u64 = 0x5421;
+const FIOASYNC: u64 = 0x5452;
+const FIOCLEX: u64 = 0x5451;
+const FIONCLEX: u64 = 0x5450;
 const SIOCATMARK: u64 = 0x8905;
 const FIOSETOWN: u64 = 0x8901;
 const SIOCSPGRP: u64 = 0x8902;
 const FIOGETOWN: u64 = 0x8903;
 const SIOCGPGRP: u64 = 0x8904;
+
+impl Object {
+    /// Switches O_ASYNC. Sets of epoll have no such thing, and files are never waited for (Linux).
+    fn signal(&mut self, on: bool) -> Option<Progress> {
+        match self.kind {
+            Kind::Socket(_) => self.signals = on,
+            Kind::PipeReader(_) | Kind::PipeWriter(_) if on => {
+                return Some(Progress::Unsupported("O_ASYNC of pipes".to_owned()));
+            }
+            _ => {}
+        }
+        None
+    }
+}
 
 impl Process {
     /// close(2): the number is free at once; the socket goes with its last holder, and with SO_LINGER that
@@ -108,12 +125,13 @@ impl Process {
                     Kind::Socket(_) | Kind::Epoll(_) => libc::O_RDWR,
                 };
                 let nonblocking = if named.nonblocking { libc::O_NONBLOCK } else { 0 };
-                Outcome::done(access | nonblocking | named.unused_flags).into()
+                let signals = if named.signals { libc::O_ASYNC } else { 0 };
+                Outcome::done(access | nonblocking | signals | named.unused_flags).into()
             }
             libc::F_SETFL => {
                 named.nonblocking = argument & i64::from(libc::O_NONBLOCK) != 0;
                 named.unused_flags = argument as i32 & UNUSED_FLAGS;
-                Outcome::done(0).into()
+                named.signal(argument & i64::from(libc::O_ASYNC) != 0).unwrap_or(Outcome::done(0).into())
             }
             libc::F_GETFD => Outcome::done(i64::from(self.table.close_on_exec(fd))).into(),
             libc::F_SETFD => {
@@ -155,6 +173,11 @@ impl Process {
         match (&mut named.kind, request) {
             (_, FIONBIO) => {
                 named.nonblocking = argument != 0;
+                Outcome::done(0).into()
+            }
+            (_, FIOASYNC) => named.signal(argument != 0).unwrap_or(Outcome::done(0).into()),
+            (_, FIOCLEX | FIONCLEX) => {
+                self.table.set_close_on_exec(fd, request == FIOCLEX);
                 Outcome::done(0).into()
             }
             (Kind::Socket(end), SIOCINQ | SIOCOUTQ | SIOCOUTQNSD) => {

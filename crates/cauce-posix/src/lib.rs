@@ -45,9 +45,14 @@ mod table;
 pub mod tools;
 mod transfer;
 
+/// Pieces of memory that readv(), writev(), recvmsg() and sendmsg() take (UIO_MAXIOV). Faces see to it: more are `EINVAL`
+/// for the former two, `EMSGSIZE` for the latter.
+pub const MOST_PIECES: usize = 1024;
+
 pub use address::{Address, sockaddr};
 pub use call::{
-    Answer, Call, Control, Event, Fd, Memory, NoMemory, Outcome, PollFd, Progress, Receive, Signal, SleepId,
+    Answer, Call, Control, Event, Fd, Memory, NoMemory, Outcome, PollFd, Progress, Receive, SelectSets,
+    Signal, SleepId,
 };
 pub use file::FileSource;
 pub use process::Process;

@@ -2,15 +2,17 @@
 //! (A-18, A-42, O-22).
 
 use crate::address::sockaddr;
+use crate::options::Kept;
 use crate::options::numbers::TCP_CM_INQ;
 use crate::options::stamps;
 use crate::socket_calls::seen_by;
 use crate::{Answer, Control, Memory, Outcome, Process, Receive};
 use cauce_core::socket::errno::Errno;
-use cauce_core::socket::error_queue::ErrorMessage;
+use cauce_core::socket::error_queue::{Carrier, ErrorMessage};
 use cauce_core::socket::options::{OptionName, OptionValue};
 use cauce_core::socket::{Family, SocketId};
 use cauce_core::stack::Stack;
+use cauce_core::stack::interfaces::Interfaces;
 use cauce_core::time::Instant;
 use std::net::{IpAddr, SocketAddr};
 
@@ -19,17 +21,33 @@ const HEADER: usize = 16;
 /// SCM_TIMESTAMPING has the number of its option.
 const SCM_TIMESTAMPING: i32 = libc::SO_TIMESTAMPING;
 
-/// The bits of a SO_TIMESTAMPING message that sendmsg() brings. Messages of other levels are passed over, as
-/// Linux does for TCP.
+/// Control messages of this length need no memory of the socket's (Linux has them on its stack).
+const SHORT: usize = 36;
+
+/// True when there is no memory for what sendmsg() brings (`net.core.optmem_max`, A-51).
+pub(crate) fn too_long(controls: &[Control], most: u32) -> bool {
+    let bytes = |control: &Control| (HEADER + control.data.len()).next_multiple_of(8);
+    let len = controls.iter().map(bytes).sum::<usize>();
+    len > SHORT && len >= most as usize
+}
+
+/// The bits of a SO_TIMESTAMPING message that sendmsg() brings. A mark and a priority for this one call are checked, and
+/// mean nothing to a stream: its segments have the socket's (Linux). Messages of other levels are passed over, as Linux
+/// does for TCP.
 ///
 /// # Errors
-/// `EINVAL` for a message of the socket's level that is unknown or too short.
-pub(crate) fn timestamping(controls: &[Control]) -> Result<Option<u32>, Errno> {
+/// `EINVAL` for a message of the socket's level that is unknown or of another length, `EPERM` without privilege.
+pub(crate) fn timestamping(controls: &[Control], privileged: bool) -> Result<Option<u32>, Errno> {
     let mut bits = None;
     for control in controls.iter().filter(|control| control.level == libc::SOL_SOCKET) {
         let word = control.data.first_chunk::<4>().map(|word| u32::from_ne_bytes(*word));
         match (control.kind, word) {
             (libc::SO_TIMESTAMPING, Some(word)) => bits = Some(word),
+            (libc::SO_MARK, _) if !privileged => return Err(Errno::EPERM),
+            (libc::SO_PRIORITY, Some(7..)) if control.data.len() == 4 && !privileged => {
+                return Err(Errno::EPERM);
+            }
+            (libc::SO_MARK | libc::SO_PRIORITY, Some(_)) if control.data.len() == 4 => {}
             (libc::SCM_RIGHTS | libc::SCM_CREDENTIALS, _) => {}
             _ => return Err(Errno::EINVAL),
         }
@@ -112,10 +130,64 @@ impl Process {
         let kind = stamps::kind(&stack.socket(id), SCM_TIMESTAMPING);
         let mut controls: Vec<Control> =
             message.timestamp.map(|at| self.stamps(kind, at)).into_iter().collect();
+        if let Some(carrier) = message.carrier {
+            controls.extend(self.controls_of_carrier(stack, (id, family), carrier, message.peer.port()));
+        }
         controls.push(extended_error(family, &message));
         let cut = if fits < message.payload.len() { libc::MSG_TRUNC } else { 0 };
         let name = Some(seen_by(family, message.peer));
         Outcome::with(copied as i64, answer(libc::MSG_ERRQUEUE | cut, name, controls, control))
+    }
+
+    /// What the socket wants to know of the packet that brought an ICMP error, in Linux's order: an IPv6 socket's
+    /// options first, then those of the packet's own version.
+    fn controls_of_carrier(
+        &self,
+        stack: &mut Stack,
+        (id, family): (SocketId, Family),
+        carrier: Carrier,
+        port: u16,
+    ) -> Vec<Control> {
+        let socket = stack.socket(id);
+        let wants = |(level, name): (i32, i32)| {
+            let kept = Kept::find(level, name, family);
+            kept.is_some_and(|kept| matches!(socket.kept(kept.key()), Ok(Some(value)) if value != 0))
+        };
+        let index = Interfaces::index(carrier.device).to_ne_bytes();
+        let mut controls = Vec::new();
+        let mut tell = |(level, option): (i32, i32), kind: i32, data: Vec<u8>| {
+            if wants((level, option)) {
+                controls.push(Control { level, kind, data });
+            }
+        };
+        let (hops, class) = (i32::from(carrier.hop_limit), i32::from(carrier.traffic_class));
+        let here = sockaddr((carrier.to, port).into());
+        let mapped = match carrier.to {
+            IpAddr::V4(to) => to.to_ipv6_mapped(),
+            IpAddr::V6(to) => to,
+        };
+        let info = [mapped.octets().as_slice(), &index].concat();
+        tell((libc::SOL_IPV6, libc::IPV6_RECVPKTINFO), libc::IPV6_PKTINFO, info);
+        match carrier.to {
+            IpAddr::V4(to) => {
+                let info = [index.as_slice(), &[0; 4], &to.octets()].concat();
+                tell((libc::SOL_IP, libc::IP_PKTINFO), libc::IP_PKTINFO, info);
+                tell((libc::SOL_IP, libc::IP_RECVTTL), libc::IP_TTL, hops.to_ne_bytes().to_vec());
+                tell((libc::SOL_IP, libc::IP_RECVTOS), libc::IP_TOS, vec![carrier.traffic_class]);
+                tell((libc::SOL_IP, libc::IP_ORIGDSTADDR), libc::IP_ORIGDSTADDR, here);
+            }
+            IpAddr::V6(_) => {
+                let ints = [
+                    (libc::IPV6_RECVHOPLIMIT, libc::IPV6_HOPLIMIT, hops),
+                    (libc::IPV6_RECVTCLASS, libc::IPV6_TCLASS, class),
+                ];
+                for (option, kind, int) in ints {
+                    tell((libc::SOL_IPV6, option), kind, int.to_ne_bytes().to_vec());
+                }
+                tell((libc::SOL_IPV6, libc::IPV6_ORIGDSTADDR), libc::IPV6_ORIGDSTADDR, here);
+            }
+        }
+        controls
     }
 
     /// SCM_TIMESTAMPING: three times, of which the first is the system's.
@@ -179,9 +251,18 @@ mod tests {
     fn only_known_messages_are_taken() {
         let stamp = Control { level: libc::SOL_SOCKET, kind: libc::SO_TIMESTAMPING, data: vec![2, 0, 0, 0] };
         let other = Control { level: libc::SOL_IP, kind: 99, data: Vec::new() };
-        assert_eq!(timestamping(&[other.clone(), stamp.clone()]), Ok(Some(2)));
-        assert_eq!(timestamping(&[other]), Ok(None));
+        assert_eq!(timestamping(&[other.clone(), stamp.clone()], true), Ok(Some(2)));
+        assert_eq!(timestamping(&[other], true), Ok(None));
         let short = Control { data: vec![1], ..stamp };
-        assert_eq!(timestamping(&[short]), Err(Errno::EINVAL));
+        assert_eq!(timestamping(&[short], true), Err(Errno::EINVAL));
+        let marked = |kind, value: u8| Control { level: libc::SOL_SOCKET, kind, data: vec![value, 0, 0, 0] };
+        for (message, unprivileged) in [
+            (marked(libc::SO_MARK, 0), Err(Errno::EPERM)),
+            (marked(libc::SO_PRIORITY, 6), Ok(None)),
+            (marked(libc::SO_PRIORITY, 7), Err(Errno::EPERM)),
+        ] {
+            assert_eq!(timestamping(std::slice::from_ref(&message), false), unprivileged);
+            assert_eq!(timestamping(&[message], true), Ok(None));
+        }
     }
 }

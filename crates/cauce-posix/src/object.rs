@@ -34,7 +34,7 @@ pub(crate) enum Kind {
 pub(crate) struct SocketEnd {
     pub(crate) id: SocketId,
     pub(crate) family: Family,
-    /// Who gets SIGURG: a process, a group when negative, nobody when 0 (F_SETOWN).
+    /// Who gets SIGURG and SIGIO: a process, a group when negative, nobody when 0 (F_SETOWN).
     pub(crate) owner: i32,
 }
 
@@ -49,6 +49,8 @@ pub(crate) struct Object {
     pub(crate) nonblocking: bool,
     /// The flags of F_SETFL that mean nothing here and are read back: [`UNUSED_FLAGS`].
     pub(crate) unused_flags: i32,
+    /// O_ASYNC: the owner gets SIGIO when a socket gets ready.
+    pub(crate) signals: bool,
     /// Descriptors that name it and sleeping calls that use it.
     pub(crate) held: u32,
     /// Epoll sets that watch it, and the descriptor each knows it by.
@@ -57,6 +59,6 @@ pub(crate) struct Object {
 
 impl Object {
     pub(crate) fn new(kind: Kind, nonblocking: bool) -> Object {
-        Object { kind, nonblocking, unused_flags: 0, held: 0, watchers: Vec::new() }
+        Object { kind, nonblocking, unused_flags: 0, signals: false, held: 0, watchers: Vec::new() }
     }
 }

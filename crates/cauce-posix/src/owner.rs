@@ -1,11 +1,11 @@
-//! The owner of a socket, who gets SIGURG when urgent data is announced: F_SETOWN, FIOSETOWN, SIOCSPGRP (fcntl(2),
-//! tcp(7), A-10).
+//! The owner of a socket, who gets SIGURG when urgent data is announced, and with O_ASYNC SIGIO when something has
+//! happened: F_SETOWN, FIOSETOWN, SIOCSPGRP (fcntl(2), tcp(7), A-10, U-08).
 //!
 //! It decides which owners are taken. It never sends a signal: [`Process::poll_signal`] says which are due, and
 //! whoever embeds the process delivers them.
 
-use crate::Process;
 use crate::object::{Kind, Object, ObjectId};
+use crate::{Process, Signal};
 use cauce_core::socket::errno::Errno;
 
 impl Process {
@@ -13,6 +13,13 @@ impl Process {
     /// there is refused with `ESRCH`. Without this every number is taken for somebody's.
     pub fn set_population(&mut self, exists: fn(i32) -> bool) {
         self.exists = exists;
+    }
+
+    /// A signal is due, unless the same one waits already: these signals do not queue (signal(7)).
+    pub(crate) fn raise(&mut self, signal: Signal) {
+        if !self.signals.contains(&signal) {
+            self.signals.push_back(signal);
+        }
     }
 
     /// Makes `owner` the owner of a socket: a process, a group when negative, nobody when 0.

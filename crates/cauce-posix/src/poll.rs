@@ -1,8 +1,8 @@
-//! Readiness of any description, and poll(2).
+//! Readiness of any description, poll(2) and select(2).
 
 use crate::object::{Kind, Object, ObjectId, SocketEnd};
 use crate::sleep::Retry;
-use crate::{Answer, Outcome, PollFd, Process, Progress, Signal};
+use crate::{Answer, Fd, Outcome, PollFd, Process, Progress, SelectSets, Signal};
 use cauce_core::socket::SocketId;
 use cauce_core::stack::Stack;
 use cauce_core::time::Instant;
@@ -52,6 +52,41 @@ impl Process {
         Outcome::with(count as i64, Answer::Poll(revents))
     }
 
+    /// select(): every descriptor must be open.
+    pub(crate) fn select(
+        &mut self,
+        stack: &mut Stack,
+        now: Instant,
+        sets: SelectSets,
+        timeout: Option<Duration>,
+    ) -> Progress {
+        let all = [&sets.read, &sets.write, &sets.except];
+        if let Some(error) = all.into_iter().flatten().find_map(|fd| self.table.get(*fd).err()) {
+            return error.into();
+        }
+        let deadline = deadline(now, timeout);
+        self.retry_or_sleep(stack, now, Retry::Select { sets, deadline }, false)
+    }
+
+    /// What select() would return now: how many descriptors are ready, each set counting by itself.
+    pub(crate) fn look_select(&mut self, stack: &mut Stack, sets: &SelectSets) -> Outcome {
+        let mut ready = |fds: &[Fd], wanted: i16| -> Vec<Fd> {
+            let is_ready = |fd: &Fd| match self.table.get(*fd) {
+                Ok(object) => self.readiness(stack, object) & wanted as u16 as u32 != 0,
+                // It was closed while the call slept: it will never get ready.
+                Err(_) => false,
+            };
+            fds.iter().copied().filter(is_ready).collect()
+        };
+        let ready = SelectSets {
+            read: ready(&sets.read, libc::POLLIN | libc::POLLHUP | libc::POLLERR),
+            write: ready(&sets.write, libc::POLLOUT | libc::POLLERR),
+            except: ready(&sets.except, libc::POLLPRI),
+        };
+        let count = ready.read.len() + ready.write.len() + ready.except.len();
+        Outcome::with(count as i64, Answer::Select(ready))
+    }
+
     /// Event bits of poll(2) for a description, with the aliases that Linux sets beside IN and OUT.
     pub(crate) fn readiness(&mut self, stack: &mut Stack, id: ObjectId) -> u32 {
         let is_set = self.epoll_of(id).is_some();
@@ -74,11 +109,17 @@ impl Process {
         while let Some((socket, news)) = stack.poll_news() {
             self.stirred = true;
             let Some(id) = self.by_socket.get(socket).copied() else { continue };
-            if let Some(Object { kind: Kind::Socket(SocketEnd { owner, .. }), .. }) = self.objects.get(id)
+            if let Some(Object { kind: Kind::Socket(SocketEnd { owner, .. }), signals, .. }) =
+                self.objects.get(id)
                 && *owner != 0
-                && stack.socket(socket).take_urgent_notice()
             {
-                self.signals.push_back(Signal::Urgent { owner: *owner });
+                let (owner, io) = (*owner, *signals);
+                if stack.socket(socket).take_urgent_notice() {
+                    self.raise(Signal::Urgent { owner });
+                }
+                if io {
+                    self.raise(Signal::Io { owner });
+                }
             }
             self.touched(id, u32::from(news.0));
         }

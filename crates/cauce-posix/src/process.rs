@@ -73,6 +73,9 @@ impl Process {
         self.hear(stack);
         let progress = match call {
             Call::Socket { domain, kind, protocol } => self.socket(stack, domain, kind, protocol),
+            Call::SocketPair { domain, kind, protocol } => {
+                crate::socket_calls::socket_pair(domain, kind, protocol)
+            }
             Call::Bind { fd, address } => self.bind(stack, fd, address),
             Call::Listen { fd, backlog } => self.listen(stack, fd, backlog),
             Call::Accept { fd, flags } => self.accept(stack, now, fd, flags),
@@ -97,6 +100,7 @@ impl Process {
             Call::Fcntl { fd, command, argument } => self.fcntl(fd, command, argument),
             Call::Ioctl { fd, request, argument } => self.ioctl(stack, fd, request, argument),
             Call::Poll { fds, timeout } => self.poll(stack, now, fds, timeout),
+            Call::Select { sets, timeout } => self.select(stack, now, sets, timeout),
             Call::EpollCreate { flags } => self.epoll_create(flags),
             Call::EpollCtl { epoll, operation, fd, event } => {
                 self.epoll_ctl(stack, epoll, operation, fd, event)

@@ -3,7 +3,7 @@
 use crate::object::ObjectId;
 use crate::splice::Transfer;
 use crate::transfer::Received;
-use crate::{Memory, NoMemory, Outcome, PollFd, Process, SleepId};
+use crate::{Memory, NoMemory, Outcome, PollFd, Process, SelectSets, SleepId};
 use cauce_core::socket::Family;
 use cauce_core::socket::call::{self as engine, CallId, Returned};
 use cauce_core::socket::errno::Errno;
@@ -41,6 +41,8 @@ pub(crate) enum Then {
 pub(crate) enum Retry {
     /// poll()
     Poll { fds: Vec<PollFd>, deadline: Instant },
+    /// select()
+    Select { sets: SelectSets, deadline: Instant },
     /// epoll_wait()
     Epoll { set: ObjectId, max: usize, deadline: Instant },
     /// read() of a pipe
@@ -57,7 +59,7 @@ impl Retry {
         match self {
             Retry::PipeWrite { done, .. } => (*done > 0).then(|| Outcome::done(*done as i64)),
             Retry::Transfer(transfer) => transfer.partial(),
-            Retry::Poll { .. } | Retry::Epoll { .. } | Retry::PipeRead { .. } => None,
+            Retry::Poll { .. } | Retry::Select { .. } | Retry::Epoll { .. } | Retry::PipeRead { .. } => None,
         }
     }
 }
@@ -72,7 +74,9 @@ impl Sleeper {
     /// When it gives up, as far as the stack does not know.
     pub(crate) fn own_deadline(&self) -> Option<Instant> {
         match &self.what {
-            What::Retry(Retry::Poll { deadline, .. } | Retry::Epoll { deadline, .. }) => Some(*deadline),
+            What::Retry(
+                Retry::Poll { deadline, .. } | Retry::Select { deadline, .. } | Retry::Epoll { deadline, .. },
+            ) => Some(*deadline),
             _ => None,
         }
     }
@@ -143,7 +147,7 @@ impl Process {
             return retry.partial().unwrap_or_else(|| Outcome::failed(Errno::EAGAIN)).into();
         }
         let objects = match &retry {
-            Retry::Poll { .. } => Vec::new(),
+            Retry::Poll { .. } | Retry::Select { .. } => Vec::new(),
             Retry::Epoll { set, .. } => vec![*set],
             Retry::PipeRead { end, .. } | Retry::PipeWrite { end, .. } => vec![*end],
             Retry::Transfer(transfer) => transfer.objects().to_vec(),
@@ -221,6 +225,10 @@ impl Process {
         match retry {
             Retry::Poll { fds, deadline } => {
                 let found = self.look(stack, fds);
+                (found.result != Ok(0) || now >= *deadline).then_some(found)
+            }
+            Retry::Select { sets, deadline } => {
+                let found = self.look_select(stack, sets);
                 (found.result != Ok(0) || now >= *deadline).then_some(found)
             }
             Retry::Epoll { set, max, deadline } => {

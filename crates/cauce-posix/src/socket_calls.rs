@@ -20,25 +20,38 @@ const IPPROTO_MPTCP: i32 = 262;
 /// Beyond all protocols (IPPROTO_MAX).
 const MAX_PROTOCOL: i32 = 263;
 
+/// The family of a socket that can be, or why it cannot.
+fn family_of(domain: i32, kind: i32, protocol: i32) -> Result<Family, Progress> {
+    if kind & !(KIND_FLAGS | SOCK_TYPE_MASK) != 0 {
+        return Err(Errno::EINVAL.into());
+    }
+    let family = match domain {
+        libc::AF_INET => Family::V4,
+        libc::AF_INET6 => Family::V6,
+        _ => return Err(Errno::EAFNOSUPPORT.into()),
+    };
+    if kind & !KIND_FLAGS != libc::SOCK_STREAM {
+        return Err(Progress::Unsupported("sockets other than SOCK_STREAM".to_owned()));
+    }
+    match protocol {
+        0 | libc::IPPROTO_TCP => Ok(family),
+        IPPROTO_MPTCP => Err(Progress::Unsupported("IPPROTO_MPTCP".to_owned())),
+        MAX_PROTOCOL.. | ..0 => Err(Errno::EINVAL.into()),
+        _ => Err(Errno::EPROTONOSUPPORT.into()),
+    }
+}
+
+/// socketpair(): TCP makes no pairs, whoever may open a socket.
+pub(crate) fn socket_pair(domain: i32, kind: i32, protocol: i32) -> Progress {
+    family_of(domain, kind, protocol).map_or_else(|answer| answer, |_| Errno::EOPNOTSUPP.into())
+}
+
 impl Process {
     pub(crate) fn socket(&mut self, stack: &mut Stack, domain: i32, kind: i32, protocol: i32) -> Progress {
-        if kind & !(KIND_FLAGS | SOCK_TYPE_MASK) != 0 {
-            return Errno::EINVAL.into();
-        }
-        let family = match domain {
-            libc::AF_INET => Family::V4,
-            libc::AF_INET6 => Family::V6,
-            _ => return Errno::EAFNOSUPPORT.into(),
+        let family = match family_of(domain, kind, protocol) {
+            Ok(family) => family,
+            Err(answer) => return answer,
         };
-        if kind & !KIND_FLAGS != libc::SOCK_STREAM {
-            return Progress::Unsupported("sockets other than SOCK_STREAM".to_owned());
-        }
-        match protocol {
-            0 | libc::IPPROTO_TCP => {}
-            IPPROTO_MPTCP => return Progress::Unsupported("IPPROTO_MPTCP".to_owned()),
-            MAX_PROTOCOL.. | ..0 => return Errno::EINVAL.into(),
-            _ => return Errno::EPROTONOSUPPORT.into(),
-        }
         match stack.open(family) {
             Ok(id) => self.install_socket(stack, id, family, kind, Answer::Nothing).into(),
             Err(error) => error.into(),
@@ -183,7 +196,7 @@ impl Process {
     ) -> Outcome {
         match (result, then) {
             (Err(Errno::EPIPE), Then::Send { quiet: false }) => {
-                self.signals.push_back(Signal::Pipe);
+                self.raise(Signal::Pipe);
                 Outcome::failed(Errno::EPIPE)
             }
             (Err(error), _) => Outcome::failed(error),

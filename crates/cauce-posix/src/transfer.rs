@@ -36,6 +36,8 @@ impl Process {
         };
         let nonblocking = named.nonblocking;
         match &named.kind {
+            // read() of no bytes never reaches the socket (System V).
+            Kind::Socket(_) if by == Receive::Read && memory.len() == 0 => Outcome::done(0).into(),
             Kind::Socket(end) => {
                 let id = end.id;
                 self.receive_from_socket(stack, now, (object, id), memory, flags, by)
@@ -135,7 +137,10 @@ impl Process {
         let opens = asked(libc::MSG_FASTOPEN);
         let quiet = asked(libc::MSG_NOSIGNAL);
         let nonblocking = asked(libc::MSG_DONTWAIT) || self.is_nonblocking(object);
-        let timestamping = match message::timestamping(controls) {
+        if message::too_long(controls, stack.sysctl().core_optmem_max) {
+            return Errno::ENOBUFS.into();
+        }
+        let timestamping = match message::timestamping(controls, self.privileged) {
             Ok(bits) => bits,
             Err(error) => return error.into(),
         };

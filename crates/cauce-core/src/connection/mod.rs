@@ -356,6 +356,7 @@ impl Connection {
             } else {
                 self.options.rto_min_us()
             },
+            delack_max_us: self.options.delack_max_us(),
         }
     }
 

@@ -234,6 +234,7 @@ impl Connection {
             info: 0,
             data: 0,
             offender: None,
+            carrier: None,
             peer: self.key.remote(),
             timestamp: None,
         }

@@ -38,20 +38,20 @@ pub(crate) struct Setup {
     pub(crate) algorithm: Algorithm,
 }
 
-/// What an IPv4 packet of the greatest length carries.
+/// What a packet of the greatest length carries over IPv4, and less than one does over IPv6.
 const LARGEST_MSS: u16 = 65_495;
 
 /// The MSS that a SYN announces: what the interface carries, less fixed headers (RFC 6691), or what the
 /// user or the route asks for.
 ///
-/// Over IPv4 it is `route.min_adv_mss` at least, unless user or route ask for less (S-63).
+/// It is `route.min_adv_mss` of its version at least, unless user or route ask for less (S-63).
 pub(crate) fn advertised_mss(path: &Path, options: &SocketOptions, sysctl: &Sysctls) -> u16 {
     let fits = path.mtu.saturating_sub(path.network_header() + 20).max(1);
     let fits = match path.advmss {
-        0 if path.v4 => {
-            fits.max(u16::try_from(sysctl.route_min_adv_mss).unwrap_or(u16::MAX).min(LARGEST_MSS))
+        0 => {
+            let least = if path.v4 { sysctl.route_min_adv_mss } else { sysctl.ipv6_route_min_adv_mss };
+            fits.max(u16::try_from(least).unwrap_or(u16::MAX).min(LARGEST_MSS))
         }
-        0 => fits,
         asked => fits.min(asked),
     };
     if options.max_segment != 0 { fits.min(options.max_segment) } else { fits }
@@ -165,13 +165,14 @@ impl Connection {
     }
 
     fn build_block(
-        setup: Setup,
+        mut setup: Setup,
         negotiated: Negotiated,
         irs: u64,
         window: InitialWindow,
         cx: &mut Context<'_>,
     ) -> Connection {
         let iss = setup.iss;
+        let delays_acks = setup.options.take_delayed_acks();
         let initial = setup.path.initial_window(cx.sysctl);
         let config = Self::receiver_config_of(&setup.options, &negotiated, window, cx.sysctl);
         let mut recovery = Recovery::new(&env_of(&setup.path, &setup.options, cx).settings);
@@ -211,6 +212,9 @@ impl Connection {
             options: setup.options,
             charged: 0,
         };
+        if delays_acks {
+            conn.recv.enter_pingpong();
+        }
         conn.sync_mss(cx);
         conn
     }

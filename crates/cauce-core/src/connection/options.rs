@@ -25,6 +25,14 @@ impl Connection {
                 self.options.clone().store(option, cx.sysctl)?;
                 return Err(Errno::EINVAL);
             }
+            SocketOption::QuickAck(on) => {
+                self.switch_quick_ack(i32::from(on), cx);
+                return Ok(());
+            }
+            SocketOption::QuickAckOnce => {
+                self.switch_quick_ack(2, cx);
+                return Ok(());
+            }
             SocketOption::Timestamping(bits) => self.key_stamps(Timestamping::checked(bits)?)?,
             _ => {}
         }
@@ -39,9 +47,6 @@ impl Connection {
             }
             SocketOption::KeepAlive(on) if on != probed => self.switch_keepalive(cx),
             SocketOption::KeepIdle(_) => self.arm_keepalive(cx),
-            SocketOption::QuickAck(on) if self.recv.set_quick_ack(i32::from(on), cx) => {
-                self.want(pending::ACK);
-            }
             SocketOption::RecvBuffer(_) | SocketOption::RecvBufferForce(_) => {
                 self.recv.set_rcvbuf(self.options.recv_buffer)
             }
@@ -58,6 +63,13 @@ impl Connection {
             _ => {}
         }
         Ok(())
+    }
+
+    /// TCP_QUICKACK is a state of the receiver, not of the socket.
+    fn switch_quick_ack(&mut self, value: i32, cx: &mut Context<'_>) {
+        if self.recv.set_quick_ack(value, cx) {
+            self.want(pending::ACK);
+        }
     }
 
     /// OPT_ID begins to count: from what is acknowledged, or from what is written.

@@ -12,12 +12,9 @@ use crate::listen::syn_queue::HalfOpen;
 use crate::socket::SocketId;
 use crate::stack::control_segment::build_segment;
 use crate::stack::rate_limit::allow_invalid_ack;
-use crate::time::{Duration, Instant};
+use crate::time::Instant;
 use alloc::boxed::Box;
 use cauce_wire::{FastOpen, Seq};
-
-/// The first time-out of the SYN,ACK (RFC 6298 2.1).
-const INITIAL_RTO: Duration = Duration::from_secs(1);
 
 /// The handshake of such a connection.
 #[derive(Debug)]
@@ -40,7 +37,7 @@ impl Connection {
     pub(crate) fn opened_by_syn(setup: Setup, record: HalfOpen, cx: &mut Context<'_>) -> Connection {
         let mut conn = Connection::from_record(setup, &record, cx);
         conn.snd.una = conn.snd.nxt;
-        let deadline = cx.now + INITIAL_RTO.min(cx.sysctl.rto_max());
+        let deadline = cx.now + cx.sysctl.rto_initial().min(conn.options.rto_max());
         let rare = conn.rare_mut();
         rare.unconfirmed = Some(Box::new(Unconfirmed { record, deadline }));
         rare.opened_by_syn = true;
@@ -157,7 +154,8 @@ impl Connection {
         rare.not_rehashed = rare.not_rehashed.saturating_add(1);
         let Some(open) = rare.unconfirmed.as_deref_mut() else { return };
         let timeouts = open.record.timeouts;
-        let wait = (0..timeouts).fold(INITIAL_RTO, |wait, _| (wait * 2).min(cx.sysctl.rto_max()));
+        let wait =
+            (0..timeouts).fold(cx.sysctl.rto_initial(), |wait, _| (wait * 2).min(self.options.rto_max()));
         open.deadline = cx.now + wait;
         if timeouts == 2 {
             let state = self.sender_state();

@@ -25,8 +25,6 @@ pub(crate) struct Listener {
     pub(crate) algorithm: AlgorithmChoice,
     /// What a lost connection of this socket left behind, until SO_ERROR tells it.
     pub(crate) error: Option<crate::socket::errno::Errno>,
-    /// TCP_QUICKACK has been switched off, which is read back and no more.
-    pub(crate) delays_acks: bool,
     /// What a connection before it left in the socket.
     pub(crate) leftover: crate::socket::leftover::Leftover,
     /// When a SYN cookie was last sent, if ever: without one no ACK is taken for a cookie.

@@ -18,8 +18,6 @@ const DELAY_MAX_US: u32 = 200_000;
 const DELAY_MAX_BULK_US: u32 = 500_000;
 /// By how much a delay stays below the smallest RTO, lest the peer retransmits: one tick of Linux.
 const RTO_MARGIN_US: u32 = 4_000;
-/// From how many answers on a connection counts as ping-pong.
-const PINGPONG_THRESHOLD: u8 = 1;
 /// Bounds of the first estimate of the segment size.
 const MSS_MIN: u32 = 88;
 const MSS_DEFAULT: u32 = 536;
@@ -57,6 +55,8 @@ pub(super) struct AckPolicy {
     last_len: u16,
     quick: u8,
     pingpong: u8,
+    /// From how many answers on the connection counts as ping-pong: `tcp_pingpong_thresh` when it last answered.
+    threshold: u8,
     pending: u8,
 }
 
@@ -90,6 +90,7 @@ impl AckPolicy {
             last_len: 0,
             quick: 0,
             pingpong: 0,
+            threshold: 1,
             pending: 0,
         }
     }
@@ -129,11 +130,11 @@ impl AckPolicy {
     }
 
     pub fn is_pingpong(&self) -> bool {
-        self.pingpong >= PINGPONG_THRESHOLD
+        self.pingpong >= self.threshold
     }
 
     pub fn set_pingpong(&mut self, on: bool) {
-        self.pingpong = if on { PINGPONG_THRESHOLD } else { 0 };
+        self.pingpong = if on { self.threshold } else { 0 };
     }
 
     /// At least one more acknowledgement goes out at once: the window has grown.
@@ -214,9 +215,10 @@ impl AckPolicy {
     }
 
     /// Data was sent: if it came soon after something was received, it is an answer.
-    pub fn data_sent(&mut self, now: Instant) {
+    pub fn data_sent(&mut self, now: Instant, threshold: u8) {
+        self.threshold = threshold.max(1);
         if now.micros_since(self.last_received) < u64::from(self.ato_us) {
-            self.pingpong = self.pingpong.saturating_add(1);
+            self.pingpong = self.pingpong.saturating_add(1).min(self.threshold);
         }
     }
 
@@ -243,7 +245,7 @@ impl AckPolicy {
             ato = ato.min(max);
         }
         let below_rto = path.rto_min_us.saturating_sub(RTO_MARGIN_US).max(RTO_MARGIN_US);
-        ato = ato.min(DELAY_MAX_US).min(below_rto);
+        ato = ato.min(path.delack_max_us).min(below_rto);
         self.delay_for(now, ato)
     }
 

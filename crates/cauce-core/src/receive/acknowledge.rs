@@ -110,14 +110,6 @@ impl Receiver {
         self.policy.schedule_now();
     }
 
-    /// Owes the peer an acknowledgement that may wait `span_us` microseconds, as that of a SYN,ACK may when
-    /// the user is about to send.
-    pub fn ack_within(&mut self, span_us: u32, cx: &Context<'_>) -> AckDecision {
-        self.policy.schedule();
-        self.enter_quick_ack(super::ack_policy::MAX_QUICK_ACKS);
-        self.policy.delay_for(cx.now, span_us)
-    }
-
     /// The next acknowledgements, at most `max`, leave at once; ping-pong mode ends.
     pub fn enter_quick_ack(&mut self, max: u8) {
         let window = self.window.offered(self.nxt);
@@ -303,6 +295,6 @@ impl Receiver {
 
     /// A segment with data has left: if it came soon after something was received, it was an answer.
     pub fn data_sent(&mut self, cx: &Context<'_>) {
-        self.policy.data_sent(cx.now);
+        self.policy.data_sent(cx.now, cx.sysctl.tcp_pingpong_thresh);
     }
 }

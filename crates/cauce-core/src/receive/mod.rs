@@ -74,6 +74,8 @@ pub struct PathTimes {
     pub rto_us: u32,
     /// Its minimum (the route's, the socket's or `tcp_rto_min_us`) in microseconds.
     pub rto_min_us: u32,
+    /// The longest delay of an acknowledgement that the user allows, in microseconds.
+    pub delack_max_us: u32,
     /// The route asks for acknowledgements without delay.
     pub quickack: bool,
 }

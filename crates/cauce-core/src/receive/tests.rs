@@ -70,7 +70,13 @@ impl Rig {
             black_hole: &mut Default::default(),
         };
         let rx = Receiver::new(IRS, &config, &cx);
-        let path = PathTimes { srtt_us: 0, rto_us: 1_000_000, rto_min_us: 200_000, quickack: false };
+        let path = PathTimes {
+            srtt_us: 0,
+            rto_us: 1_000_000,
+            rto_min_us: 200_000,
+            delack_max_us: 200_000,
+            quickack: false,
+        };
         Rig { rx, now, sysctl, counters, memory, trace, rng, path }
     }
 

@@ -298,8 +298,8 @@ impl Window {
         self.tune.space = self.tune.space.min(self.clamp).max(1);
     }
 
-    /// `TCP_WINDOW_CLAMP` on a connection (O-14): a bound for later offers, nothing is taken back. The value
-    /// is raised to half of [`MIN_RCVBUF`].
+    /// `TCP_WINDOW_CLAMP` on a connection (O-14): the bound of later offers, also above that of auto-tuning;
+    /// nothing is taken back. The value is raised to half of [`MIN_RCVBUF`].
     pub fn set_user_clamp(&mut self, clamp: u32, nxt: u64) {
         self.user_clamp = clamp.max(MIN_RCVBUF / 2);
         self.clamp = self.clamp.max(self.user_clamp);

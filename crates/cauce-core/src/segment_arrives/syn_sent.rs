@@ -29,11 +29,9 @@ impl Connection {
         }
         // From here on the peer's stream has a place among the 64-bit offsets.
         segment.seq = (1u64 << 32) + u64::from(segment.header.seq.0);
-        // TCP_QUICKACK has been switched off, or data is to come first (Linux's second use of TCP_DEFER_ACCEPT).
-        let delays = !self.recv.quick_ack() || self.options.defer_accept > 0;
         self.agree(&segment, cx);
         if acks {
-            return self.connected(segment, delays, cx);
+            return self.connected(segment, cx);
         }
         self.crossed_syns(cx);
         Ok(())
@@ -92,7 +90,11 @@ impl Connection {
             self.ts.store(ts.val, cx.now);
         }
         self.irs = segment.seq as u32;
+        let quick_acks = self.recv.quick_ack();
         self.recv = self.new_receiver(segment.seq, cx);
+        if !quick_acks {
+            self.recv.enter_pingpong();
+        }
         self.recovery.set_sack(self.negotiated.sack);
         // The window of a SYN is not scaled (RFC 7323 2.2).
         self.snd.wnd = u32::from(segment.header.window);
@@ -102,14 +104,14 @@ impl Connection {
     }
 
     /// SYN,ACK: the connection is there (P-006). Text that came along is taken like any other.
-    fn connected(&mut self, mut segment: Segment, delays: bool, cx: &mut Context<'_>) -> Step {
+    fn connected(&mut self, mut segment: Segment, cx: &mut Context<'_>) -> Step {
         self.process_ack(&segment, cx);
         self.fast_open_answered(&segment.header.options, cx);
         self.transition(Event::SynAck, cx);
         self.transition(Event::AckOfSyn, cx);
         self.establish(cx);
         // The acknowledgement goes out at once, or with the data that waits for it.
-        if delays || self.writer_waits() {
+        if self.awaits_writer() {
             self.recv.await_writer(cx.now);
         } else {
             self.want(pending::ACK);
@@ -118,6 +120,11 @@ impl Connection {
         segment.header.flags = segment.header.flags - Flags::SYN;
         self.check_urgent(&segment, cx);
         self.take_text(segment, cx).map(|_| ())
+    }
+
+    /// The user is about to write, or has said so by TCP_QUICKACK 0 or TCP_DEFER_ACCEPT (O-03, O-11).
+    fn awaits_writer(&self) -> bool {
+        self.writer_waits() || self.options.defer_accept != 0 || !self.recv.quick_ack()
     }
 
     /// A SYN without ACK: both sides opened at once (P-007). Our SYN goes out again, as SYN,ACK.

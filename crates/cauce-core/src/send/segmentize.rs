@@ -183,7 +183,7 @@ impl Connection {
             traffic_class: self.options.traffic_class(self.key.is_v4()) & !3 | mark as u8,
             flow_label: self.flow_label(cx.sysctl),
             identification,
-            dont_fragment: matches!(self.options.mtu_discover(self.key.is_v4()), 1..=3),
+            dont_fragment: self.options.dont_fragment(&self.path),
         }
     }
 

@@ -4,6 +4,7 @@
 //! through. They carry the fields of Linux's `struct sock_extended_err`. The queue is bounded by
 //! `cauce.max_error_queue`; what does not fit is lost, as a receive buffer that is full loses it on Linux.
 
+use crate::frame::DeviceId;
 use crate::socket::errno::Errno;
 use crate::time::Instant;
 use alloc::collections::VecDeque;
@@ -46,10 +47,25 @@ pub struct ErrorMessage {
     pub data: u32,
     /// Who sent the ICMP error (SO_EE_OFFENDER).
     pub offender: Option<IpAddr>,
+    /// The packet that brought the ICMP error.
+    pub carrier: Option<Carrier>,
     /// The peer, as the name that recvmsg(2) fills in.
     pub peer: SocketAddr,
     /// The moment that SCM_TIMESTAMPING reports.
     pub timestamp: Option<Instant>,
+}
+
+/// What is known of the packet that brought an ICMP error: IP_PKTINFO, IP_RECVTTL, IP_RECVTOS and their like tell it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carrier {
+    /// Where it arrived.
+    pub device: DeviceId,
+    /// To which of our addresses.
+    pub to: IpAddr,
+    /// Its TTL or hop limit.
+    pub hop_limit: u8,
+    /// Its type of service or traffic class.
+    pub traffic_class: u8,
 }
 
 /// The messages that wait.
@@ -121,6 +137,7 @@ mod tests {
             info: first,
             data: last,
             offender: None,
+            carrier: None,
             peer: ([10, 0, 0, 1], 80).into(),
             timestamp: None,
         }

@@ -5,6 +5,7 @@ use super::call::{Call, Progress, Returned};
 use super::options::{OptionName, OptionValue, SocketOptions, flag};
 use super::{ReadFlags, Socket};
 use crate::congestion::CcInfo;
+use crate::frame::DeviceId;
 use crate::socket::errno::Errno;
 use crate::socket::readiness::Readiness;
 use crate::sysctl::Sysctls;
@@ -122,6 +123,14 @@ impl Socket<'_> {
     /// another family.
     pub fn option(&mut self, now: Instant, name: OptionName) -> Result<OptionValue, Errno> {
         self.stack.option(self.id, now, name)
+    }
+
+    /// The device of SO_BINDTODEVICE.
+    ///
+    /// # Errors
+    /// `EBADF` for a stale id.
+    pub fn bound_device(&self) -> Result<Option<DeviceId>, Errno> {
+        Ok(self.options()?.device())
     }
 
     /// What [`Socket::keep`] has kept under `key`.

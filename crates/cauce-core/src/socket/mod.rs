@@ -88,8 +88,6 @@ pub(crate) struct Idle {
     /// Directions that were shut down although there was no connection, as bits of a connection's flags: Linux refuses
     /// that and remembers it.
     pub(crate) shut: u16,
-    /// TCP_QUICKACK has been switched off: the handshake's last acknowledgement will wait (O-11).
-    pub(crate) delays_acks: bool,
 }
 
 /// The user's calls on one socket.

@@ -158,9 +158,6 @@ impl Stack {
         };
         let mut cx = self.shared.cx(now);
         let mut conn = Connection::active(setup, &mut cx);
-        if idle.delays_acks {
-            conn.recv.enter_pingpong();
-        }
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
         let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);
         if let Some(entry) = self.sockets.get_mut(id) {

@@ -8,6 +8,7 @@ use super::ports::PortRange;
 use super::sockets::{hold_of, usable_addr, wildcard};
 use super::{Entry, PortHold, Stack};
 use crate::addr::Addr;
+use crate::connection::state::State;
 use crate::listen::accept_queue::AcceptQueue;
 use crate::listen::fast_open::PendingOpens;
 use crate::listen::listener::Listener;
@@ -22,7 +23,10 @@ impl Stack {
         let (family, options, bound) = match self.sockets.get(id).ok_or(Errno::EBADF)? {
             Entry::Idle(idle) => (idle.family, &idle.options, idle.bound.is_some_and(|at| at.port != 0)),
             Entry::Listener(listener) => (listener.family, &listener.options, true),
-            Entry::Connection(conn) => (conn.family(), &conn.options, true),
+            Entry::Connection(conn) => {
+                let bound = conn.state != State::Closed || conn.hold.user_port;
+                (conn.family(), &conn.options, bound)
+            }
         };
         // Linux looks at the address first with IPv4, at the socket first with IPv6.
         if bound && family == Family::V6 {
@@ -30,14 +34,19 @@ impl Stack {
         }
         let local = usable_addr(family, options.has(option::V6ONLY), addr)?;
         let foreign_ok = options.has(option::TRANSPARENT | option::FREEBIND)
-            || local.is_v4() && self.shared.sysctl.ip_nonlocal_bind != 0;
+            || match local.is_v4() {
+                true => self.shared.sysctl.ip_nonlocal_bind != 0,
+                false => self.shared.sysctl.ipv6_ip_nonlocal_bind != 0,
+            };
         if !local.is_unspecified() && !foreign_ok && !self.interfaces.loops_back(local) {
             return Err(Errno::EADDRNOTAVAIL);
         }
         if bound {
             return Err(Errno::EINVAL);
         }
-        let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else { return Err(Errno::EINVAL) };
+        let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else {
+            return self.bind_ended(id, local, addr.port());
+        };
         if family == Family::V6 && !local.is_v4() && !local.is_unspecified() {
             // An address of IPv6 says it (Linux).
             idle.options.store(&SocketOption::V6Only(true), &self.shared.sysctl)?;
@@ -59,6 +68,20 @@ impl Stack {
             idle.bound = Some(ListenAddr { addr: local, port, v6_only, device });
             let user_port = addr.port() != 0;
             idle.hold = PortHold { held: true, any_addr: local.is_unspecified(), user_port, ..hold };
+        }
+        Ok(())
+    }
+
+    /// bind() of a socket whose connection has ended and given its port back: it gets another one (Linux).
+    fn bind_ended(&mut self, id: SocketId, local: Addr, port: u16) -> Result<(), Errno> {
+        let Some(Entry::Connection(conn)) = self.sockets.get(id) else { return Err(Errno::EINVAL) };
+        let hold = hold_of(&conn.options, false);
+        let ports = conn.options.port_range(self.shared.sysctl.ip_local_port_range);
+        let user_port = port != 0;
+        let port = self.take_port(local, port, hold, ports)?;
+        if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
+            (conn.key.local, conn.key.local_port) = (local, port);
+            conn.hold = PortHold { held: true, user_port, any_addr: local.is_unspecified(), ..hold };
         }
         Ok(())
     }
@@ -136,9 +159,11 @@ impl Stack {
     fn become_listener(&mut self, id: SocketId, at: ListenAddr, hold: PortHold, backlog: u32) {
         let Some(entry) = self.sockets.get_mut(id) else { return };
         if let Entry::Idle(idle) = entry {
+            let mut options = idle.options.clone();
+            options.take_delayed_acks();
             let listener = Listener {
                 family: idle.family,
-                options: idle.options.clone(),
+                options,
                 at,
                 hold,
                 accept: AcceptQueue::new(backlog),
@@ -146,7 +171,6 @@ impl Stack {
                 algorithm: idle.algorithm,
                 error: idle.error,
                 leftover: idle.leftover,
-                delays_acks: false,
                 last_cookie: None,
                 in_events: false,
             };

@@ -19,7 +19,8 @@ impl Stack {
         match self.sockets.get_mut(id) {
             None => return Err(Errno::EBADF),
             Some(Entry::Idle(idle)) => {
-                (idle.leftover, idle.shut, idle.delays_acks) = (idle.leftover.dissolved(), 0, false);
+                (idle.leftover, idle.shut) = (idle.leftover.dissolved(), 0);
+                idle.options.take_delayed_acks();
             }
             Some(Entry::Listener(_)) => self.stop_listening(id, now)?,
             Some(Entry::Connection(conn)) => {
@@ -62,7 +63,6 @@ impl Stack {
             error: conn.error,
             leftover: Leftover::of(conn),
             shut: 0,
-            delays_acks: false,
         };
         if hold.held {
             let addr = if hold.any_addr { wildcard(family) } else { key.local };

@@ -18,7 +18,8 @@ use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::frame::Frame;
 use crate::socket::errno::Errno;
-use crate::socket::error_queue::{ErrorMessage, ErrorOrigin};
+use crate::socket::error_queue::{Carrier, ErrorMessage, ErrorOrigin};
+use crate::socket::options::pmtu;
 use crate::socket::readiness::Readiness;
 use crate::time::{Duration, Instant};
 use bytes::Bytes;
@@ -46,7 +47,13 @@ impl Stack {
                     self.shared.counters.add(counter, 1);
                 }
                 let quoted = whole.slice(ip.header_len + QUOTE_AT.min(end - ip.header_len)..end);
-                self.icmp_error(&error, quoted, now);
+                let carrier = Carrier {
+                    device: frame.device,
+                    to: ip.dst,
+                    hop_limit: ip.hop_limit,
+                    traffic_class: ip.traffic_class,
+                };
+                self.icmp_error(&error, (quoted, carrier), now);
                 None
             }
             Ok(IcmpMessage::Other { .. }) => Some(frame),
@@ -57,7 +64,7 @@ impl Stack {
         }
     }
 
-    fn icmp_error(&mut self, error: &IcmpError, quoted: Bytes, now: Instant) {
+    fn icmp_error(&mut self, error: &IcmpError, (quoted, carrier): (Bytes, Carrier), now: Instant) {
         let key = flow_of(error);
         let hash = self.flows.hash(&key);
         let Some(FlowRef::Socket(id)) = self.find_flow(hash, &key) else {
@@ -80,7 +87,7 @@ impl Stack {
             IcmpMeaning::Error { errno, .. } => errno,
         };
         let mut cx = self.shared.cx(now);
-        conn.report_icmp(error, errno, &quoted, &mut cx);
+        conn.report_icmp(error, errno, (&quoted, carrier), &mut cx);
         conn.icmp_error(errno, &mut cx);
         self.settle(id, now);
     }
@@ -95,39 +102,53 @@ impl Stack {
         }
     }
 
-    /// A packet was too big for a link on the way (P-053).
+    /// A packet was too big for a link on the way (P-053). What the socket's IP_MTU_DISCOVER makes of it: sockets that
+    /// leave cutting to routers send nothing again at once, but their next segments fit (O-53).
     fn learn_mtu(&mut self, id: crate::socket::SocketId, key: &FlowKey, mtu: u32, now: Instant) {
         let sysctl = &self.shared.sysctl;
         let limits = PathMtuLimits {
             min_pmtu: sysctl.route_min_pmtu.clamp(68, 65535) as u16,
-            expires: Duration::from_secs(sysctl.route_mtu_expires as u64),
+            expires: Duration::from_secs(u64::from(match key.is_v4() {
+                true => sysctl.route_mtu_expires,
+                false => sysctl.ipv6_route_mtu_expires,
+            })),
         };
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let follows =
-            matches!(conn.options.mtu_discover(key.is_v4()), 1..=3) && !conn.path.has(Path::MTU_LOCKED);
-        if !follows || mtu >= u32::from(conn.path.mtu) {
+        let mode = conn.options.mtu_discover(key.is_v4());
+        let knows_better = mode >= pmtu::INTERFACE;
+        if conn.path.has(Path::MTU_LOCKED) || !key.is_v4() && knows_better || mtu >= u32::from(conn.path.mtu)
+        {
             return;
         }
+        let sends_again = !knows_better && !(key.is_v4() && mode == pmtu::DONT);
         let learned = self.interfaces.path_mtu.learn(key.remote, mtu, conn.path.mtu, now, limits);
         let Some(learned) = learned else { return };
         let expiry = self.interfaces.path_mtu.next_expiry();
         self.keep_stack_deadline(StackTimer::PathMtu, expiry);
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
-        let mut cx = self.shared.cx(now);
-        conn.path_mtu_lowered(learned.mtu, &mut cx);
-        self.settle(id, now);
+        if sends_again {
+            let mut cx = self.shared.cx(now);
+            conn.path_mtu_lowered(learned.mtu, &mut cx);
+            self.settle(id, now);
+        }
     }
 }
 
 impl Connection {
-    /// The error goes to the error queue too: during the handshake always, afterwards if the user asked for it
+    /// The error goes to the error queue too: during the handshake over IPv4 always, otherwise if the user asked for it
     /// . `quoted` is the packet of ours that the message quotes.
-    fn report_icmp(&mut self, error: &IcmpError, errno: Errno, quoted: &Bytes, cx: &mut Context<'_>) {
-        let handshake = matches!(self.state, State::SynSent | State::SynReceived);
-        if self.state == State::Closed || !handshake && !self.options.recv_err(self.key.is_v4()) {
+    fn report_icmp(
+        &mut self,
+        error: &IcmpError,
+        errno: Errno,
+        (quoted, carrier): (&Bytes, Carrier),
+        cx: &mut Context<'_>,
+    ) {
+        let v4 = self.key.is_v4();
+        let always = v4 && matches!(self.state, State::SynSent | State::SynReceived);
+        if self.state == State::Closed || !always && !self.options.recv_err(v4) {
             return;
         }
-        let v4 = self.key.is_v4();
         let header = if v4 { quoted.first().map_or(20, |byte| usize::from(byte & 15) * 4) } else { 40 };
         let message = ErrorMessage {
             payload: quoted.slice(header.min(quoted.len())..),
@@ -136,6 +157,7 @@ impl Connection {
             kind: error.icmp_type,
             code: error.code,
             offender: Some(error.offender),
+            carrier: Some(carrier),
             ..self.empty_message()
         };
         self.queue_error(message, cx);

@@ -90,6 +90,20 @@ impl Interfaces {
         self.iter().find(|(_, config)| config.name == name).map(|(id, _)| id)
     }
 
+    /// The number of a device as programs know it (SO_BINDTOIFINDEX, IP_PKTINFO): `lo` is 1, the others follow.
+    pub fn index(id: DeviceId) -> u32 {
+        if id == LOOPBACK { 1 } else { u32::from(id.0) + 2 }
+    }
+
+    /// The device with this number.
+    pub fn by_index(&self, index: u32) -> Option<DeviceId> {
+        match index {
+            0 => None,
+            1 => Some(LOOPBACK),
+            _ => self.iter().map(|(id, _)| id).find(|id| Interfaces::index(*id) == index),
+        }
+    }
+
     /// All interfaces, in the order of their ids.
     pub fn iter(&self) -> impl Iterator<Item = (DeviceId, &InterfaceConfig)> {
         self.list.iter().enumerate().map(|(index, config)| (DeviceId(index as u16), config))
@@ -213,9 +227,11 @@ impl Interfaces {
         let device_mtu = interface.map_or(1500, |config| config.mtu);
         let metrics = hop.metrics;
         let mut mtu = if metrics.mtu != 0 { metrics.mtu.min(device_mtu) } else { device_mtu };
-        if let Some(learned) = now.and_then(|now| self.path_mtu.get(&to, now)) {
+        let learned = now.and_then(|now| self.path_mtu.get(&to, now));
+        if let Some(learned) = learned {
             mtu = mtu.min(learned.mtu);
         }
+        let mtu_locked = metrics.mtu_lock || learned.is_some_and(|learned| learned.fragment);
         let path = Path {
             device: hop.device,
             mtu,
@@ -227,7 +243,7 @@ impl Interfaces {
             initrwnd: metrics.initrwnd,
             rto_min_us: metrics.rto_min_us,
             ecn: metrics.ecn,
-            hints: (if metrics.mtu_lock { Path::MTU_LOCKED } else { 0 })
+            hints: (if mtu_locked { Path::MTU_LOCKED } else { 0 })
                 | (if metrics.quickack { Path::QUICKACK } else { 0 }),
         };
         Ok((path, from.unwrap_or(hop.source)))
@@ -258,13 +274,10 @@ impl Interfaces {
     pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
         match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.route_query(), Some(cx.now)) {
             Ok((path, _)) => {
-                let lowered = path.mtu < conn.path.mtu;
-                let mtu = path.mtu;
-                conn.path = Path { mtu: conn.path.mtu, ..path };
-                if lowered {
-                    conn.path_mtu_lowered(mtu, cx);
-                } else if mtu > conn.path.mtu {
-                    conn.path.mtu = mtu;
+                // What is outstanding is not sent again for that: it may have arrived.
+                let other_mtu = path.mtu != conn.path.mtu;
+                conn.path = path;
+                if other_mtu {
                     conn.sync_mss(cx);
                 }
             }

@@ -445,7 +445,13 @@ impl Stack {
             id: SocketId::default(),
             key: record.key,
             path,
-            hold: PortHold { held: true, listening: false, any_addr: false, ..listener.hold },
+            hold: PortHold {
+                held: true,
+                listening: false,
+                any_addr: false,
+                user_port: false,
+                ..listener.hold
+            },
             options: listener.options.inherited(),
             v6_socket: listener.family == Family::V6,
             iss: (1u64 << 32) + u64::from(record.iss),

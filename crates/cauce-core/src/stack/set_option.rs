@@ -54,9 +54,6 @@ impl Stack {
                 }
                 fits_unconnected(&option, &idle.options, State::Closed, sysctl)?;
                 idle.options.store(&option, sysctl)?;
-                if let SocketOption::QuickAck(on) = option {
-                    idle.delays_acks = !on;
-                }
                 if let (SocketOption::BindToDevice(device), Some(at)) = (&option, &mut idle.bound) {
                     at.device = *device;
                 }
@@ -66,9 +63,6 @@ impl Stack {
             Some(Entry::Listener(listener)) => {
                 fits_unconnected(&option, &listener.options, State::Listen, sysctl)?;
                 listener.options.store(&option, sysctl)?;
-                if let SocketOption::QuickAck(on) = option {
-                    listener.delays_acks = !on;
-                }
                 if let SocketOption::BindToDevice(device) = option {
                     self.listeners.remove(listener.at, id);
                     listener.at.device = device;

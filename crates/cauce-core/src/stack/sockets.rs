@@ -30,17 +30,7 @@ impl Stack {
         let options = SocketOptions::new(family, &self.shared.sysctl);
         let algorithm = AlgorithmChoice { name: self.shared.sysctl.tcp_congestion_control, by_user: false };
         let (hold, leftover) = (PortHold::default(), Leftover::default());
-        let idle = Idle {
-            family,
-            options,
-            bound: None,
-            hold,
-            algorithm,
-            error: None,
-            leftover,
-            shut: 0,
-            delays_acks: false,
-        };
+        let idle = Idle { family, options, bound: None, hold, algorithm, error: None, leftover, shut: 0 };
         Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
     }
 
@@ -206,7 +196,6 @@ impl Stack {
             error: listener.error,
             leftover: listener.leftover.dissolved(),
             shut: 0,
-            delays_acks: false,
         };
         self.listeners.remove(at, id);
         if keeps {

@@ -6,7 +6,7 @@ use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::socket::errno::Errno;
 use crate::socket::options::read::{Seen, text};
-use crate::socket::options::{OptionName, OptionValue};
+use crate::socket::options::{OptionName, OptionValue, rare_flag};
 use crate::socket::{Family, SocketId};
 use crate::time::Instant;
 use alloc::vec::Vec;
@@ -93,7 +93,7 @@ impl Stack {
             family: Family::V4,
             mss: DEFAULT_MSS,
             window_clamp: options.window_clamp,
-            quick_ack: true,
+            quick_ack: !options.has_rare(rare_flag::DELAYED_ACKS),
             mtu: None,
             timestamp: now.as_millis() as u32,
             memory: [0, options.recv_buffer, 0, options.send_buffer, 0, 0, 0, 0, 0],
@@ -105,15 +105,9 @@ impl Stack {
                 state: State::Listen,
                 family: listener.family,
                 mss: listener.leftover.mss,
-                quick_ack: !listener.delays_acks,
                 ..unconnected
             },
-            Some(Entry::Idle(idle)) => Seen {
-                family: idle.family,
-                mss: idle.leftover.mss,
-                quick_ack: !idle.delays_acks,
-                ..unconnected
-            },
+            Some(Entry::Idle(idle)) => Seen { family: idle.family, mss: idle.leftover.mss, ..unconnected },
             None => return Err(Errno::EBADF),
         })
     }

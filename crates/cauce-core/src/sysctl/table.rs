@@ -239,6 +239,8 @@ sysctls! {
         write write_invalid_ratelimit;
     tcp_challenge_ack_limit: i32 = i32::MAX, "net.ipv4.tcp_challenge_ack_limit", INT_MIN, INT_MAX,
         "per second", AtOnce, "Challenge ACKs of the whole stack; the largest value sets no limit.";
+    tcp_pingpong_thresh: u8 = 1, "net.ipv4.tcp_pingpong_thresh", 1, 255, "answers", NextSegment,
+        "From how many prompt answers on a connection leaves its acknowledgements to the next one.";
     tcp_notsent_lowat: u32 = u32::MAX, "net.ipv4.tcp_notsent_lowat", 0, UINT_MAX, "bytes", AtOnce,
         "A socket is writable only while fewer bytes than these are unsent.";
     tcp_no_ssthresh_metrics_save: u8 = 1, "net.ipv4.tcp_no_ssthresh_metrics_save", 0, 1, "", AtOnce,
@@ -335,10 +337,22 @@ sysctls! {
         "Solicitations by unicast before a known neighbour is looked for anew.";
     neigh_base_reachable_time_ms: u32 = 30_000, "net.ipv4.neigh.default.base_reachable_time_ms", 1, INT_MAX,
         "milliseconds", AtOnce, "How long a neighbour counts as reachable after it has answered.";
+    neigh_delay_first_probe_time: u32 = 5, "net.ipv4.neigh.default.delay_first_probe_time", 0, SECS_MAX,
+        "seconds", AtOnce,
+        "How long after its use a neighbour that was not heard of lately is left in peace.";
     ipv6_bindv6only: u8 = 0, "net.ipv6.bindv6only", 0, 255, "", NextConnection,
         "IPv6 sockets take no IPv4-mapped peers unless they ask for them.";
     ipv6_auto_flowlabels: u8 = 1, "net.ipv6.auto_flowlabels", 0, 3, "", NextSegment,
         "IPv6 packets carry a flow label of their connection: 1 and 3 yes, 0 and 2 no.";
+
+    ipv6_ip_nonlocal_bind: u8 = 0, "net.ipv6.ip_nonlocal_bind", 0, 255, "", NextConnection,
+        "Let sockets bind IPv6 addresses that the stack does not have.";
+    ipv6_hop_limit: u8 = 64, "net.ipv6.conf.default.hop_limit", 1, 255, "", NextSegment,
+        "Hop limit of IPv6 packets sent, over all devices.";
+    ipv6_route_mtu_expires: u32 = 600, "net.ipv6.route.mtu_expires", 0, SECS_MAX, "seconds", AtOnce,
+        "How long a learned path MTU of IPv6 is believed.";
+    ipv6_route_min_adv_mss: u32 = 1220, "net.ipv6.route.min_adv_mss", 0, INT_MAX, "bytes", NextConnection,
+        "Smallest MSS that is announced over IPv6.";
 
     // net.core.
     core_somaxconn: u32 = 4096, "net.core.somaxconn", 0, INT_MAX, "", NextConnection,
@@ -353,6 +367,9 @@ sysctls! {
         "Largest send buffer that a user may ask for, before it is doubled.";
     core_txrehash: u8 = 1, "net.core.txrehash", 0, 1, "", NextConnection,
         "A time-out gives a connection another flow label, so that its packets may take another path.";
+
+    core_optmem_max: u32 = 131_072, "net.core.optmem_max", 0, INT_MAX, "bytes", AtOnce,
+        "Control messages that one sendmsg() may bring.";
 
     // What the defaults follow from.
     cauce_profile: Profile = Profile::Linux618, "cauce.profile", 0, 0, "", NextConnection,

@@ -44,6 +44,8 @@ pub struct IpFields {
     pub flow_label: Option<u32>,
     /// `ttl 64`.
     pub ttl: Option<u8>,
+    /// `df` and `nodf`: the bit of IPv4.
+    pub dont_fragment: Option<bool>,
 }
 
 /// The ECN word of a packet.

@@ -79,6 +79,12 @@ fn ip(wanted: &IpFields, live: &Live, rules: &Rules, found: &mut Vec<Difference>
     {
         found.push(Difference::new("TTL", ttl, live.ip.hop_limit));
     }
+    if let Some(bit) = wanted.dont_fragment
+        && bit != live.ip.dont_fragment
+    {
+        let name = |bit| if bit { "df" } else { "nodf" };
+        found.push(Difference::new("DF", name(bit), name(live.ip.dont_fragment)));
+    }
     if let Some(label) = wanted.flow_label
         && label != live.ip.flow_label
     {

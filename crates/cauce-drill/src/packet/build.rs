@@ -42,7 +42,7 @@ fn ip_packet(src: IpAddr, dst: IpAddr, protocol: u8, fields: IpFields, payload: 
         traffic_class: fields.tos.unwrap_or(0) & !3 | ecn,
         flow_label: fields.flow_label.unwrap_or(0),
         identification: 0,
-        dont_fragment: false,
+        dont_fragment: fields.dont_fragment.unwrap_or(false),
         payload_len: payload.len(),
     };
     let mut packet = vec![0; header.len()];

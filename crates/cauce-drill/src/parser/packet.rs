@@ -101,7 +101,7 @@ fn bracketed_range(input: &mut Input<'_>) -> Parsed<(u32, u16)> {
 fn ip_fields(input: &mut Input<'_>, ip: &mut IpFields) -> Parsed<()> {
     symbol(input, "[", "`[`")?;
     loop {
-        let what = "`noecn`, `ect0`, `ect1`, `ect01`, `ce`, `tos`, `flowlabel` or `ttl`";
+        let what = "`noecn`, `ect0`, `ect1`, `ect01`, `ce`, `df`, `nodf`, `tos`, `flowlabel` or `ttl`";
         let name = word(input, what)?;
         match name.value.as_str() {
             "noecn" => ip.ecn = Some(Ecn::None),
@@ -109,6 +109,8 @@ fn ip_fields(input: &mut Input<'_>, ip: &mut IpFields) -> Parsed<()> {
             "ect1" => ip.ecn = Some(Ecn::Ect1),
             "ect01" => ip.ecn = Some(Ecn::Either),
             "ce" => ip.ecn = Some(Ecn::Ce),
+            "df" => ip.dont_fragment = Some(true),
+            "nodf" => ip.dont_fragment = Some(false),
             "tos" => ip.tos = Some(bounded(input, "the TOS byte", 255)?.value as u8),
             "ttl" => ip.ttl = Some(bounded(input, "the TTL", 255)?.value as u8),
             "flowlabel" => ip.flow_label = Some(bounded(input, "the flow label", 0xf_ffff)?.value as u32),

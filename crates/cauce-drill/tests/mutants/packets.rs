@@ -105,6 +105,11 @@ fn ip(packet: &Packet, with: With<'_>) {
         let other = ttl.wrapping_add(1);
         with("IP numbers", format!("ttl {ttl} to {other}"), &|packet, _| packet.ip.ttl = Some(other));
     }
+    if let Some(bit) = packet.ip.dont_fragment {
+        with("IP numbers", format!("DF {bit} to {}", !bit), &|packet, _| {
+            packet.ip.dont_fragment = Some(!bit);
+        });
+    }
     if let Some(label) = packet.ip.flow_label {
         let other = label ^ 1;
         with("IP numbers", format!("flow label {label} to {other}"), &|packet, _| {

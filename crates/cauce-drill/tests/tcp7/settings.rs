@@ -191,6 +191,7 @@ fn kernel(name: &str) -> Option<&'static str> {
         | "tcp_init_cwnd"
         | "tcp_offer_rfc1323"
         | "tcp_rto_initial_ms" => GONE,
+        "net.ipv6.conf.default.hop_limit" => "for devices that come later on Linux, for all here",
         "tcp_fack" | "tcp_low_latency" => "without effect on Linux: ours alone",
         "tcp_adv_win_scale" => "without effect on Linux since 6.6; acts in profile manpage (X-10)",
         "tcp_recovery" => "RACK cannot be switched off on 6.18: ours alone",

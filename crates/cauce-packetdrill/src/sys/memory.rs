@@ -2,10 +2,9 @@
 
 use crate::library::Failure;
 use cauce_core::socket::call::UserMemory;
+use cauce_posix::MOST_PIECES;
 use libc::{c_void, iovec};
 
-/// Pieces of a vector that Linux takes (UIO_MAXIOV).
-const PIECES: usize = 1024;
 /// Bytes that a call moves at most (MAX_RW_COUNT).
 const MOST: usize = 0x7fff_f000;
 
@@ -36,7 +35,7 @@ impl Pieces {
     /// # Safety
     /// A vector that is not NULL has `count` pieces, each as with [`Pieces::one`].
     pub(super) unsafe fn vector(pieces: *const iovec, count: usize) -> Result<Pieces, Failure> {
-        if count > PIECES {
+        if count > MOST_PIECES {
             return Err(Failure(libc::EINVAL));
         }
         if pieces.is_null() && count > 0 {

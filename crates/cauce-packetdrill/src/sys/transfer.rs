@@ -3,13 +3,11 @@
 use super::memory::Pieces;
 use super::{address, enter, get, get_bytes, message, put, put_bytes};
 use crate::library::{Failure, Library, Returned};
-use cauce_posix::{Address, Answer, Call, Control, Receive};
+use cauce_posix::{Address, Answer, Call, Control, MOST_PIECES, Receive};
 use libc::{c_int, c_uint, c_void, iovec, loff_t, msghdr, size_t, sockaddr, socklen_t, ssize_t};
 
 /// Bytes of control messages that Linux takes (net.core.optmem_max).
 const CONTROL: usize = 131_072;
-/// Pieces that a message may have (UIO_MAXIOV).
-const PIECES: usize = 1024;
 
 fn receive(library: &Library, fd: c_int, memory: Pieces, flags: c_int, by: Receive) -> Returned {
     library.call(|handles| Call::Receive { fd: handles.fd(fd), memory: Box::new(memory), flags, by })
@@ -112,7 +110,7 @@ pub(super) unsafe extern "C" fn recvmsg(
     unsafe {
         enter(data, |library| {
             let header = get(message)?;
-            if header.msg_iovlen > PIECES {
+            if header.msg_iovlen > MOST_PIECES {
                 return Err(Failure(libc::EMSGSIZE));
             }
             let name = header.msg_name.cast::<sockaddr>();
@@ -204,7 +202,7 @@ pub(super) unsafe extern "C" fn sendmsg(
     unsafe {
         enter(data, |library| {
             let header = get(message)?;
-            if header.msg_iovlen > PIECES {
+            if header.msg_iovlen > MOST_PIECES {
                 return Err(Failure(libc::EMSGSIZE));
             }
             if header.msg_controllen > CONTROL {

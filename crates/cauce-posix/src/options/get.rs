@@ -7,6 +7,7 @@ use cauce_core::socket::Family;
 use cauce_core::socket::errno::Errno;
 use cauce_core::socket::options::{OptionName, OptionValue};
 use cauce_core::stack::Stack;
+use cauce_core::stack::interfaces::Interfaces;
 use cauce_core::time::Instant;
 
 /// Bytes that the name of a congestion control takes (TCP_CA_NAME_MAX), and a device's (IFNAMSIZ).
@@ -63,6 +64,9 @@ impl Process {
                 let mut is_on = |name| !matches!(socket.option(now, name), Ok(OptionValue::Int(0)) | Err(_));
                 let on = is_on(OptionName::ReceiveTimestamp) || is_on(OptionName::ReceiveTimestampNanos);
                 Ok(i32::from(on).to_ne_bytes().to_vec())
+            }
+            (libc::SOL_SOCKET, numbers::SO_BINDTOIFINDEX) => {
+                socket.bound_device().map(|device| device.map_or(0, Interfaces::index).to_ne_bytes().to_vec())
             }
             (libc::SOL_TCP, libc::TCP_INFO) => socket.tcp_info(now).map(|info| info::tcp_info(&info)),
             (libc::SOL_TCP, numbers::TCP_CC_INFO) => {
@@ -210,6 +214,8 @@ fn name_of(level: i32, name: i32, family: Family) -> Option<OptionName> {
             numbers::TCP_FASTOPEN_NO_COOKIE => N::FastOpenNoCookie,
             numbers::TCP_INQ => N::Inq,
             numbers::TCP_RTO_MAX_MS => N::RtoMax,
+            numbers::TCP_RTO_MIN_US => N::RtoMin,
+            numbers::TCP_DELACK_MAX_US => N::DelackMax,
             _ => return None,
         },
         (libc::SOL_IP, name) => match name {

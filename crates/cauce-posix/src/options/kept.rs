@@ -1,5 +1,6 @@
-//! Options that Linux keeps for a socket and its TCP never looks at: they are checked, kept, inherited and read back here
-//! as there, and do nothing. What has an effect on TCP is never in this table.
+//! Options that Linux's TCP never looks at: they are checked, kept, inherited and read back here as there. Some of them
+//! say what MSG_ERRQUEUE tells of ICMP errors (`message`); the others do nothing to a stream. What has an effect on TCP
+//! itself is never in this table.
 
 use cauce_core::socket::Family;
 use cauce_core::socket::errno::Errno;
@@ -32,6 +33,9 @@ const SOCKET: i32 = libc::SOL_SOCKET;
 const IP: i32 = libc::SOL_IP;
 const IPV6: i32 = libc::SOL_IPV6;
 
+const IP_MULTICAST_ALL: i32 = 49;
+const IPV6_MULTICAST_ALL: i32 = 29;
+
 const TABLE: &[Kept] = &[
     Kept { rule: Rule::PrivilegedSwitch(Errno::EACCES), ..switch(SOCKET, libc::SO_DEBUG) },
     switch(SOCKET, libc::SO_BROADCAST),
@@ -46,6 +50,7 @@ const TABLE: &[Kept] = &[
         ..switch(SOCKET, super::numbers::SO_PREFER_BUSY_POLL)
     },
     switch(SOCKET, super::numbers::SO_RCVMARK),
+    switch(SOCKET, super::numbers::SO_RCVPRIORITY),
     switch(IP, libc::IP_PKTINFO),
     switch(IP, libc::IP_RECVTTL),
     switch(IP, libc::IP_RECVTOS),
@@ -53,7 +58,11 @@ const TABLE: &[Kept] = &[
     switch(IP, libc::IP_RETOPTS),
     switch(IP, libc::IP_PASSSEC),
     switch(IP, libc::IP_ORIGDSTADDR),
+    Kept { default: 1, ..switch(IP, libc::IP_MULTICAST_LOOP) },
+    Kept { rule: Rule::Range(0, 1), default: 1, ..switch(IP, IP_MULTICAST_ALL) },
     switch(IPV6, libc::IPV6_RECVPKTINFO),
+    Kept { rule: Rule::Range(0, 1), default: 1, ..switch(IPV6, libc::IPV6_MULTICAST_LOOP) },
+    Kept { default: 1, ..switch(IPV6, IPV6_MULTICAST_ALL) },
     switch(IPV6, libc::IPV6_RECVHOPLIMIT),
     switch(IPV6, libc::IPV6_RECVTCLASS),
     switch(IPV6, libc::IPV6_ORIGDSTADDR),

@@ -13,6 +13,7 @@ mod set;
 pub(crate) mod stamps;
 
 pub use info_fields::tcp_info_fields;
+pub(crate) use kept::Kept;
 pub use kept::is_only_kept;
 pub use names::{option_name, option_names, option_number};
 
@@ -33,6 +34,7 @@ const READ_ONLY: &[(i32, i32)] = &[
     (libc::SOL_SOCKET, libc::SO_PEERNAME),
     (libc::SOL_SOCKET, libc::SO_PEERCRED),
     (libc::SOL_SOCKET, libc::SO_PEERSEC),
+    (libc::SOL_SOCKET, numbers::SO_INCOMING_NAPI_ID),
     (libc::SOL_TCP, libc::TCP_INFO),
     (libc::SOL_TCP, numbers::TCP_CC_INFO),
     (libc::SOL_TCP, numbers::TCP_SAVED_SYN),
@@ -49,6 +51,13 @@ const WRITE_ONLY: &[(i32, i32)] =
 fn unused(level: i32, name: i32) -> Option<Progress> {
     Some(match (level, name) {
         (libc::SOL_SOCKET, libc::SO_PASSCRED | libc::SO_PASSSEC) => Errno::EOPNOTSUPP.into(),
+        // Set, it changes nothing since 2.2 (socket(7)).
+        (libc::SOL_SOCKET, libc::SO_BSDCOMPAT | numbers::SO_INCOMING_NAPI_ID) => int(0),
+        (libc::SOL_SOCKET, numbers::SO_BUSY_POLL_BUDGET) => Errno::ENOPROTOOPT.into(),
+        // struct ucred of nobody: TCP knows no user behind a peer.
+        (libc::SOL_SOCKET, libc::SO_PEERCRED) => {
+            bytes([0, -1, -1].iter().flat_map(|id: &i32| id.to_ne_bytes()).collect())
+        }
         (libc::SOL_TCP, libc::TCP_ULP) => bytes(Vec::new()),
         (libc::SOL_TCP, numbers::TCP_IS_MPTCP | libc::TCP_REPAIR) => int(0),
         (libc::SOL_TCP, libc::TCP_REPAIR_QUEUE | libc::TCP_QUEUE_SEQ) => Errno::EINVAL.into(),

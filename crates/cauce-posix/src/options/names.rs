@@ -55,6 +55,7 @@ const SOCKET: &[(i32, &str)] = &[
     (11, "SO_NO_CHECK"),
     (12, "SO_PRIORITY"),
     (13, "SO_LINGER"),
+    (14, "SO_BSDCOMPAT"),
     (15, "SO_REUSEPORT"),
     (16, "SO_PASSCRED"),
     (17, "SO_PEERCRED"),
@@ -188,6 +189,8 @@ const IP: &[(i32, &str)] = &[
     (24, "IP_BIND_ADDRESS_NO_PORT"),
     (25, "IP_RECVFRAGSIZE"),
     (26, "IP_RECVERR_RFC4884"),
+    (34, "IP_MULTICAST_LOOP"),
+    (49, "IP_MULTICAST_ALL"),
     (50, "IP_UNICAST_IF"),
     (51, "IP_LOCAL_PORT_RANGE"),
     (52, "IP_PROTOCOL"),
@@ -195,6 +198,8 @@ const IP: &[(i32, &str)] = &[
 
 const IPV6: &[(i32, &str)] = &[
     (1, "IPV6_ADDRFORM"),
+    (19, "IPV6_MULTICAST_LOOP"),
+    (29, "IPV6_MULTICAST_ALL"),
     (11, "IPV6_FLOWINFO"),
     (16, "IPV6_UNICAST_HOPS"),
     (23, "IPV6_MTU_DISCOVER"),

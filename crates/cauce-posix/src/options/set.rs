@@ -87,6 +87,17 @@ impl Process {
             }
             return stack.socket(end.id).set_option(now, SocketOption::BindToDevice(device)).into();
         }
+        if (level, name) == (libc::SOL_SOCKET, numbers::SO_BINDTOIFINDEX) {
+            let device = match int(level, bytes) {
+                Some(0) => None,
+                Some(index @ 1..) => match stack.interfaces().by_index(index as u32) {
+                    Some(device) => Some(device),
+                    None => return Errno::ENODEV.into(),
+                },
+                _ => return Errno::EINVAL.into(),
+            };
+            return stack.socket(end.id).set_option(now, SocketOption::BindToDevice(device)).into();
+        }
         let mut socket = stack.socket(end.id);
         match structure(level, name, bytes) {
             Some(Ok(option)) => return socket.set_option(now, option).into(),
@@ -136,8 +147,8 @@ fn is_text(level: i32, name: i32) -> bool {
 }
 
 impl Process {
-    /// Options of mechanisms that we do not have, as Linux answers them where it lacks them: upper layer protocols
-    /// without a module, repair mode without privilege (O-23), delays of sending (O-25).
+    /// Options of mechanisms that we do not have. As Linux answers them where it lacks them: upper layer protocols without
+    /// a module, repair mode without privilege (O-23). TCP_TX_DELAY (O-25, optional) is left out, which Linux has.
     fn without_mechanism(
         &self,
         stack: &mut Stack,
@@ -149,6 +160,11 @@ impl Process {
         let state = stack.socket(id).tcp_info(Instant::ZERO).map(|info| info.state);
         let error = match option {
             (libc::SOL_SOCKET, libc::SO_PASSCRED | libc::SO_PASSSEC) => Errno::EOPNOTSUPP,
+            (libc::SOL_SOCKET, libc::SO_BSDCOMPAT) => return Some(Outcome::done(0).into()),
+            (libc::SOL_SOCKET, numbers::SO_BUSY_POLL_BUDGET) if (0..=0xffff).contains(&value) => {
+                return Some(Outcome::done(0).into());
+            }
+            (libc::SOL_SOCKET, numbers::SO_BUSY_POLL_BUDGET) => Errno::EINVAL,
             (libc::SOL_TCP, libc::TCP_ULP) if bytes.is_empty() => Errno::EINVAL,
             (libc::SOL_TCP, libc::TCP_ULP) => Errno::ENOENT,
             (libc::SOL_TCP, libc::TCP_REPAIR) if state == Ok(State::Listen) || !self.privileged => {
@@ -245,6 +261,7 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         },
         (libc::SOL_TCP, libc::TCP_NODELAY) => SocketOption::NoDelay(on),
         (libc::SOL_TCP, libc::TCP_CORK) => SocketOption::Cork(on),
+        (libc::SOL_TCP, libc::TCP_QUICKACK) if on && value & 1 == 0 => SocketOption::QuickAckOnce,
         (libc::SOL_TCP, libc::TCP_QUICKACK) => SocketOption::QuickAck(on),
         (libc::SOL_TCP, libc::TCP_KEEPIDLE) => SocketOption::KeepIdle(count),
         (libc::SOL_TCP, libc::TCP_KEEPINTVL) => SocketOption::KeepInterval(count),
@@ -254,7 +271,8 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, libc::TCP_SYNCNT) => SocketOption::SynCount(count),
         (libc::SOL_TCP, libc::TCP_MAXSEG) => SocketOption::MaxSegment(count),
         (libc::SOL_TCP, libc::TCP_WINDOW_CLAMP) => {
-            SocketOption::WindowClamp(u32::try_from(value).unwrap_or(1))
+            // Negative is less than the least.
+            SocketOption::WindowClamp(if value < 0 { 1 } else { count })
         }
         (libc::SOL_TCP, libc::TCP_DEFER_ACCEPT) => SocketOption::DeferAccept(value),
         (libc::SOL_SOCKET, numbers::SO_TXREHASH) => SocketOption::TxRehash(value),
@@ -266,6 +284,8 @@ fn of_int(level: i32, name: i32, value: i32) -> Option<SocketOption> {
         (libc::SOL_TCP, numbers::TCP_FASTOPEN_CONNECT) => SocketOption::FastOpenConnect(value),
         (libc::SOL_TCP, numbers::TCP_FASTOPEN_NO_COOKIE) => SocketOption::FastOpenNoCookie(value),
         (libc::SOL_TCP, numbers::TCP_INQ) => SocketOption::Inq(value),
+        (libc::SOL_TCP, numbers::TCP_RTO_MIN_US) => SocketOption::RtoMin(value),
+        (libc::SOL_TCP, numbers::TCP_DELACK_MAX_US) => SocketOption::DelackMax(value),
         (libc::SOL_TCP, numbers::TCP_RTO_MAX_MS) => SocketOption::RtoMax(value),
         (libc::SOL_TCP, numbers::TCP_NOTSENT_LOWAT) => SocketOption::NotSentLowat(value as u32),
         (libc::SOL_SOCKET, numbers::SO_BUF_LOCK) => SocketOption::BufLock(value),

@@ -3,7 +3,7 @@
 use crate::world::{Shared, World, here};
 use cauce_core::socket::errno::Errno;
 use cauce_core::time::Duration;
-use cauce_posix::{Answer, Call, Outcome, PollFd, Progress, Receive};
+use cauce_posix::{Answer, Call, Outcome, PollFd, Progress, Receive, SelectSets};
 
 /// after EMFILE the connection is still in the queue and the next accept gets it.
 #[test]
@@ -224,4 +224,54 @@ fn poll_has_a_time() {
     let closed = vec![PollFd { fd: 50, events: 0 }];
     let outcome = world.call(Call::Poll { fds: closed, timeout: None });
     assert_eq!(outcome, Outcome::with(1, Answer::Poll(vec![libc::POLLNVAL])));
+}
+
+/// select() counts a descriptor once for each set in which it is ready: urgent data is an exception. A descriptor
+/// that is not open is an error.
+#[test]
+fn select_tells_urgent_data_from_others() {
+    let mut world = World::new();
+    let (listener, client, server) = world.pair();
+    let select = |fds: &[i32], timeout| Call::Select {
+        sets: SelectSets { read: fds.to_vec(), write: fds.to_vec(), except: fds.to_vec() },
+        timeout,
+    };
+    let sets = |read: &[i32], write: &[i32], except: &[i32]| {
+        Answer::Select(SelectSets { read: read.to_vec(), write: write.to_vec(), except: except.to_vec() })
+    };
+    let moment = Some(std::time::Duration::ZERO);
+    let outcome = world.call(select(&[listener, server], moment));
+    assert_eq!(outcome, Outcome::with(1, sets(&[], &[server], &[])));
+
+    let exceptions = SelectSets { except: vec![server], ..SelectSets::default() };
+    let sleep = world.sleeping(Call::Select { sets: exceptions, timeout: None });
+    let urgent = Call::Send {
+        fd: client,
+        memory: Box::new(Shared::of(*b"x!")),
+        flags: libc::MSG_OOB,
+        to: None,
+        controls: Vec::new(),
+    };
+    world.ok(urgent);
+    assert_eq!(world.returned(), Some((sleep, Outcome::with(1, sets(&[], &[], &[server])))));
+    let outcome = world.call(select(&[server], moment));
+    assert_eq!(outcome, Outcome::with(3, sets(&[server], &[server], &[server])));
+    assert_eq!(world.error(select(&[server, 50], moment)), Errno::EBADF);
+
+    let nothing = SelectSets { read: vec![listener], ..SelectSets::default() };
+    let timeout = Some(std::time::Duration::from_millis(50));
+    let sleep = world.sleeping(Call::Select { sets: nothing, timeout });
+    world.pass(Duration::from_millis(50));
+    assert_eq!(world.returned(), Some((sleep, Outcome::with(0, sets(&[], &[], &[])))));
+}
+
+/// there are no pairs of TCP sockets; what could not be a socket either is told first.
+#[test]
+fn sockets_come_in_no_pairs() {
+    let mut world = World::new();
+    let pair = |domain, protocol| Call::SocketPair { domain, kind: libc::SOCK_STREAM, protocol };
+    assert_eq!(world.error(pair(libc::AF_INET, 0)), Errno::EOPNOTSUPP);
+    assert_eq!(world.error(pair(libc::AF_INET6, libc::IPPROTO_TCP)), Errno::EOPNOTSUPP);
+    assert_eq!(world.error(pair(libc::AF_INET, libc::IPPROTO_UDP)), Errno::EPROTONOSUPPORT);
+    assert_eq!(world.error(pair(99, 0)), Errno::EAFNOSUPPORT);
 }

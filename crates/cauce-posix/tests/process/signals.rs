@@ -4,6 +4,7 @@ use crate::world::{Shared, World};
 use cauce_core::socket::errno::Errno;
 use cauce_posix::{Call, Fd, Signal};
 
+const FIOASYNC: u64 = 0x5452;
 const FIOSETOWN: u64 = 0x8901;
 const SIOCSPGRP: u64 = 0x8902;
 
@@ -73,6 +74,29 @@ fn urgent_data_is_a_signal_to_the_owner() {
     }
     world.ok(set_owner(server, 0));
     world.ok(send(client, b"3", libc::MSG_OOB));
+    assert_eq!(world.process.poll_signal(), None);
+}
+
+/// U-08: with O_ASYNC whatever happens to a socket is one SIGIO to its owner, until that has been taken.
+#[test]
+fn arrivals_are_a_signal_to_the_owner_who_asked() {
+    let mut world = World::new();
+    let (_, client, server) = world.pair();
+    let flags = |argument| Call::Fcntl { fd: server, command: libc::F_SETFL, argument };
+    let read = Call::Fcntl { fd: server, command: libc::F_GETFL, argument: 0 };
+    world.ok(flags(libc::O_ASYNC.into()));
+    assert_eq!(world.ok(read), i64::from(libc::O_RDWR | libc::O_ASYNC));
+    world.ok(send(client, b"1", 0));
+    assert_eq!(world.process.poll_signal(), None, "nobody owns it");
+    world.ok(set_owner(server, 77));
+    for _ in 0..2 {
+        world.ok(send(client, b"2", 0));
+        world.ok(send(client, b"3", 0));
+        assert_eq!(world.process.poll_signal(), Some(Signal::Io { owner: 77 }));
+        assert_eq!(world.process.poll_signal(), None, "signals do not queue");
+    }
+    world.ok(Call::Ioctl { fd: server, request: FIOASYNC, argument: 0 });
+    world.ok(send(client, b"4", 0));
     assert_eq!(world.process.poll_signal(), None);
 }
 

@@ -8,6 +8,7 @@ pub(crate) mod read;
 mod store;
 
 use crate::batch::TrafficClass;
+use crate::connection::path::Path;
 use crate::frame::DeviceId;
 use crate::socket::Family;
 use crate::socket::timestamping::Timestamping;
@@ -28,6 +29,8 @@ pub enum SocketOption {
     Cork(bool),
     /// TCP_QUICKACK (O-11); not sticky.
     QuickAck(bool),
+    /// TCP_QUICKACK with an even number but 0: what is owed is acknowledged now, and no more than that (O-11).
+    QuickAckOnce,
     /// SO_KEEPALIVE (O-33).
     KeepAlive(bool),
     /// TCP_KEEPIDLE in seconds, 1 to 32767 (O-06).
@@ -121,6 +124,11 @@ pub enum SocketOption {
     ThinDupAck(i32),
     /// TCP_RTO_MAX_MS: the cap of the time-out in milliseconds, 1000 to 120000, rounded up to a tick (O-24).
     RtoMax(i32),
+    /// TCP_RTO_MIN_US: the least time-out in microseconds, more than a tick and at most 200 ms, rounded up to a tick.
+    RtoMin(i32),
+    /// TCP_DELACK_MAX_US: the longest delay of an acknowledgement in microseconds, more than a tick and at most 200 ms,
+    /// rounded up to a tick.
+    DelackMax(i32),
     /// IP_MINTTL, 0 to 255: segments with fewer hops left are dropped (O-55).
     MinTtl(i32),
     /// IPV6_MINHOPCOUNT, 0 to 255 (O-57).
@@ -159,6 +167,15 @@ macro_rules! flags {
     ($($name:ident = $bit:expr;)*) => {
         $(pub(crate) const $name: u16 = 1 << $bit;)*
     };
+}
+
+/// Values of IP_MTU_DISCOVER and its twin.
+pub(crate) mod pmtu {
+    pub(crate) const DONT: u8 = 0;
+    pub(crate) const WANT: u8 = 1;
+    pub(crate) const DO: u8 = 2;
+    /// This value and the next believe no ICMP message.
+    pub(crate) const INTERFACE: u8 = 4;
 }
 
 /// Bits of [`SocketOptions::flags`].
@@ -203,7 +220,7 @@ macro_rules! rare_flags {
 pub(crate) mod rare_flag {
     rare_flags! {
         ZEROCOPY = 0; INQ = 1; THIN_LINEAR = 2; STAMP = 3; STAMP_NANOS = 4; DONTROUTE = 5; ADDRESS_ONLY = 6;
-        FASTOPEN_CONNECT = 7; FASTOPEN_NO_COOKIE = 8;
+        FASTOPEN_CONNECT = 7; FASTOPEN_NO_COOKIE = 8; DELAYED_ACKS = 9;
     }
 }
 
@@ -221,6 +238,8 @@ pub(crate) struct RareOptions {
     pub(crate) rto_max: u32,
     /// Shortest time-out in microseconds; 0 for [`DEFAULT_RTO_MIN_US`].
     pub(crate) rto_min_us: u32,
+    /// Microseconds; 0 for the usual.
+    pub(crate) delack_max_us: u32,
     pub(crate) peek_offset: i32,
     pub(crate) timestamping: Timestamping,
     pub(crate) max_pacing_rate: u64,
@@ -261,6 +280,7 @@ impl Default for RareOptions {
             incoming_cpu: -1,
             rto_max: 0,
             rto_min_us: 0,
+            delack_max_us: 0,
             peek_offset: -1,
             timestamping: Timestamping::NONE,
             max_pacing_rate: u64::MAX,
@@ -280,9 +300,9 @@ impl Default for RareOptions {
 const DEFAULT_RTO_MAX_MS: u32 = 120_000;
 /// The same of `tcp_rto_min_us`.
 const DEFAULT_RTO_MIN_US: u32 = 200_000;
+/// The longest delay of an acknowledgement in microseconds (TCP_DELACK_MAX_US).
+const DEFAULT_DELACK_MAX_US: u32 = 200_000;
 
-/// The hop limit of IPv6 packets (net.ipv6.conf.default.hop_limit).
-const DEFAULT_HOPS: u8 = 64;
 /// Smallest SO_SNDBUF after doubling (Linux's SOCK_MIN_SNDBUF).
 pub(crate) const MIN_SNDBUF: u32 = 4608;
 /// Smallest SO_RCVBUF after doubling (Linux's SOCK_MIN_RCVBUF).
@@ -344,6 +364,14 @@ impl SocketOptions {
         match &self.rare {
             Some(rare) if rare.rto_min_us != 0 => rare.rto_min_us,
             _ => DEFAULT_RTO_MIN_US,
+        }
+    }
+
+    /// The longest delay of an acknowledgement in microseconds (TCP_DELACK_MAX_US).
+    pub(crate) fn delack_max_us(&self) -> u32 {
+        match &self.rare {
+            Some(rare) if rare.delack_max_us != 0 => rare.delack_max_us,
+            _ => DEFAULT_DELACK_MAX_US,
         }
     }
 
@@ -420,6 +448,16 @@ impl SocketOptions {
         if v4 { self.mtu_discover } else { self.rare.as_ref().map_or(1, |rare| rare.v6.mtu_discover) }
     }
 
+    /// Routers must not cut packets of this socket. Where the path's MTU is not to be lowered, only IP_PMTUDISC_DO still
+    /// forbids it (O-53).
+    pub(crate) fn dont_fragment(&self, path: &Path) -> bool {
+        match self.mtu_discover(path.v4) {
+            pmtu::DO => true,
+            pmtu::WANT => !path.has(Path::MTU_LOCKED),
+            _ => false,
+        }
+    }
+
     /// ICMP errors are told at once: IP_RECVERR, or its twin.
     pub(crate) fn recv_err(&self, v4: bool) -> bool {
         if v4 { self.has(flag::RECVERR) } else { self.rare.as_ref().is_some_and(|rare| rare.v6.recv_err) }
@@ -447,6 +485,15 @@ impl SocketOptions {
         self.rare.as_ref().map(|rare| &rare.fast_open_keys).filter(|keys| keys.primary().is_some())
     }
 
+    /// TCP_QUICKACK 0 of a socket without a connection. A connection takes it over, and so does listen(), to no effect.
+    pub(crate) fn take_delayed_acks(&mut self) -> bool {
+        let asked = self.has_rare(rare_flag::DELAYED_ACKS);
+        if asked {
+            self.put_rare(rare_flag::DELAYED_ACKS, false);
+        }
+        asked
+    }
+
     /// Which routes the socket takes: SO_BINDTODEVICE and SO_DONTROUTE.
     pub(crate) fn route_query(&self) -> RouteQuery {
         RouteQuery { device: self.device(), on_link: self.has_rare(rare_flag::DONTROUTE), avoid: None }
@@ -466,7 +513,7 @@ impl SocketOptions {
     pub(crate) fn hop_limit(&self, v4: bool, sysctl: &Sysctls) -> u8 {
         if !v4 {
             let own = self.rare.as_ref().map_or(-1, |rare| rare.v6.hops);
-            return u8::try_from(own).unwrap_or(DEFAULT_HOPS);
+            return u8::try_from(own).unwrap_or(sysctl.ipv6_hop_limit);
         }
         if self.ttl != 0 { self.ttl } else { (sysctl.ip_default_ttl as u32).clamp(1, 255) as u8 }
     }

@@ -92,6 +92,8 @@ names! {
     ThinLinearTimeouts "TCP_THIN_LINEAR_TIMEOUTS.";
     ThinDupAck "TCP_THIN_DUPACK: always 0.";
     RtoMax "TCP_RTO_MAX_MS.";
+    RtoMin "TCP_RTO_MIN_US.";
+    DelackMax "TCP_DELACK_MAX_US.";
     Timestamp "TCP_TIMESTAMP: the value that a segment sent now would carry.";
     Timestamping "SO_TIMESTAMPING.";
     ReceiveTimestamp "SO_TIMESTAMP.";
@@ -135,7 +137,7 @@ pub(crate) struct Seen {
     pub(crate) mss: u16,
     pub(crate) window_clamp: u32,
     pub(crate) quick_ack: bool,
-    /// Path MTU, with a connection.
+    /// Path MTU, with a connection or after one.
     pub(crate) mtu: Option<u32>,
     /// The value of our timestamp clock.
     pub(crate) timestamp: u32,
@@ -219,6 +221,8 @@ impl SocketOptions {
             N::ThinLinearTimeouts => switch(self.has_rare(rare_flag::THIN_LINEAR)),
             N::ThinDupAck => OptionValue::Int(0),
             N::RtoMax => int(self.rto_max_ms()),
+            N::RtoMin => int(self.rto_min_us()),
+            N::DelackMax => int(self.delack_max_us()),
             N::Timestamp => int(seen.timestamp),
             N::Timestamping => int(rare.timestamping.bits()),
             N::ReceiveTimestamp => {

@@ -9,6 +9,11 @@ use crate::socket::errno::Errno;
 use crate::socket::timestamping;
 use crate::sysctl::Sysctls;
 
+/// The largest TCP_RTO_MIN_US.
+const MAX_RTO_MIN_US: u32 = 200_000;
+/// The largest TCP_DELACK_MAX_US.
+const MAX_DELACK_MAX_US: u32 = 200_000;
+
 impl SocketOptions {
     /// Checks and stores one value. What must happen at once (a push, a re-armed timer) is the caller's.
     ///
@@ -19,7 +24,10 @@ impl SocketOptions {
         match *option {
             NoDelay(on) => self.put(flag::NODELAY, on),
             Cork(on) => self.put(flag::CORK, on),
-            QuickAck(_) => {}
+            QuickAck(false) => self.put_rare(rare_flag::DELAYED_ACKS, true),
+            QuickAck(true) | QuickAckOnce => {
+                self.take_delayed_acks();
+            }
             KeepAlive(on) => self.put(flag::KEEPALIVE, on),
             KeepIdle(seconds) => self.keep_idle = in_range(seconds, 1, 32767)? as u16,
             KeepInterval(seconds) => self.keep_interval = in_range(seconds, 1, 32767)? as u16,
@@ -126,6 +134,8 @@ impl SocketOptions {
                 let millis = in_range(millis as u32, 1_000, 120_000)?;
                 self.rare_mut().rto_max = millis.next_multiple_of(rto::TICK_US / 1_000);
             }
+            RtoMin(micros) => self.rare_mut().rto_min_us = ticks(micros, MAX_RTO_MIN_US)?,
+            DelackMax(micros) => self.rare_mut().delack_max_us = ticks(micros, MAX_DELACK_MAX_US)?,
             MinTtl(hops) => self.rare_mut().min_ttl = in_range(hops as u32, 0, 255)? as u8,
             MinHopCount(hops) => self.rare_mut().v6.min_hops = in_range(hops as u32, 0, 255)? as u8,
             BufLock(bits) => {
@@ -174,6 +184,12 @@ impl SocketOptions {
 
 fn in_range(value: u32, low: u32, high: u32) -> Result<u32, Errno> {
     if (low..=high).contains(&value) { Ok(value) } else { Err(Errno::EINVAL) }
+}
+
+/// A span in microseconds, which Linux keeps in ticks: two of them at least.
+fn ticks(micros: i32, most: u32) -> Result<u32, Errno> {
+    let micros = u32::try_from(micros).map_err(|_| Errno::EINVAL)?;
+    in_range(micros.next_multiple_of(rto::TICK_US), 2 * rto::TICK_US, most)
 }
 
 /// Options that take 0 and 1 and nothing else.

@@ -30,8 +30,6 @@ mod tests;
 use discovery::is_ndp;
 use entry::{Entry, News, State};
 
-/// A stale entry is used for so long before its neighbour is asked whether it is still there.
-const DELAY_FIRST_PROBE: Duration = Duration::from_secs(5);
 /// Most answers that wait to be sent; who asks faster gets none.
 const MAX_REPLIES: usize = 256;
 
@@ -150,7 +148,7 @@ impl Neighbours {
         if let Some(mac) = entry.mac() {
             if entry.is_stale(ctx.now) {
                 entry.state = State::Delay;
-                self.arm(key, ctx.now + DELAY_FIRST_PROBE);
+                self.arm(key, ctx.now + Duration::from_secs(ctx.sysctl.neigh_delay_first_probe_time.into()));
             }
             messages::add_link_header(&mut transmit, own, mac, next_hop.is_v4());
             return Some(transmit);

@@ -167,6 +167,14 @@ fn the_setting_says_when_a_neighbour_is_stale() {
     assert_eq!(waits, [vec![], vec![5000, 1000, 1000, 1000]]);
 }
 
+/// `neigh.default.delay_first_probe_time`: how long a stale neighbour is used before it is asked.
+#[test]
+fn the_setting_says_how_long_the_stale_are_used() {
+    let stale = |sysctl| questions_to_who_was_there(sysctl, 100);
+    let waits = heard("neigh.default.delay_first_probe_time", "7", stale);
+    assert_eq!(waits, [vec![5000, 1000, 1000, 1000], vec![7000, 1000, 1000, 1000]]);
+}
+
 /// `neigh.default.ucast_solicit`: how often a stale neighbour is asked before it goes.
 #[test]
 fn the_setting_says_how_often_the_stale_are_asked() {

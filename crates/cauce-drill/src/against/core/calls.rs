@@ -8,7 +8,7 @@ use cauce_core::socket::errno::Errno;
 use cauce_posix::{self as posix, PollFd};
 
 use super::{Core, unsupported};
-use crate::call::{Address, Answer, Buffer, Call, Fd, Outcome, ReceiveBy};
+use crate::call::{Address, Answer, Buffer, Call, Fd, Outcome, ReceiveBy, SendBy};
 use crate::settings::IpMode;
 use crate::target::{Progress, TargetError};
 
@@ -61,11 +61,25 @@ fn memory(buffers: &[Buffer]) -> posix::Memory {
     Box::new(Memory(buffers.to_vec()))
 }
 
+/// What a call says to more pieces of memory than it may name.
+fn too_many_pieces(call: &Call) -> Option<i32> {
+    let (buffers, message) = match call {
+        Call::Receive { buffers, by, .. } => (buffers, *by == ReceiveBy::RecvMsg),
+        Call::Send { buffers, by, .. } => (buffers, *by == SendBy::SendMsg),
+        _ => return None,
+    };
+    let errno = if message { libc::EMSGSIZE } else { libc::EINVAL };
+    (buffers.len() > posix::MOST_PIECES).then_some(errno)
+}
+
 impl Core {
     /// Makes the call.
     pub(super) fn call(&mut self, call: &Call) -> Result<Progress, TargetError> {
         if let Call::Open { path, flags, .. } = call {
             return self.open(path, *flags);
+        }
+        if let Some(errno) = too_many_pieces(call) {
+            return Ok(Progress::Done(Outcome::failed(errno)));
         }
         // What the kernel would write through the pointer goes nowhere.
         let nowhere =
@@ -242,6 +256,8 @@ fn answer_of(answer: posix::Answer) -> Answer {
         posix::Answer::Bytes(bytes) => Answer::Bytes(bytes),
         posix::Answer::Int(value) => Answer::Int(value),
         posix::Answer::Poll(revents) => Answer::Poll(revents),
+        // Scripts have no select().
+        posix::Answer::Select(_) => Answer::Nothing,
         posix::Answer::Events(events) => {
             Answer::Epoll(events.iter().map(|event| (event.events, event.data)).collect())
         }
