@@ -186,7 +186,7 @@ async fn being_reset() -> io::Result<()> {
     fails(client.write(b"x").await, Errno::EPIPE);
     fails(client.peer_addr(), Errno::ENOTCONN);
     fails(client.shutdown_with(Shutdown::Write), Errno::ENOTCONN);
-    fails(client.path_mtu(), Errno::ENOTCONN);
+    assert_eq!(client.path_mtu()?, 1500);
     Ok(())
 }
 

@@ -64,7 +64,7 @@ pub fn rows() -> Vec<Row> {
 
 fn row(id: &str, name: &str, what: &str, known: Option<&Known>) -> Row {
     let is_there = known.is_some_and(|known| known.is_there);
-    let kept = known.filter(|known| known.is_kept && !acts_though_kept(name));
+    let kept = known.filter(|known| known.is_kept && !TELL_OF_THE_CARRIER.contains(&name));
     let mut row = Row {
         id: id.to_owned(),
         name: name.to_owned(),
@@ -73,7 +73,7 @@ fn row(id: &str, name: &str, what: &str, known: Option<&Known>) -> Row {
         beyond_scripts: beyond_scripts(name),
         // Setting IPV6_MTU says nothing to TCP; reading it tells the path's MTU.
         is_set: known.is_some_and(|known| known.is_set) && name != "IPV6_MTU",
-        not_yet: if is_there { not_yet(name) } else { Some("refused by its name") },
+        not_yet: (!is_there).then_some("refused by its name"),
         without_effect: kept.map(|_| "kept and read back; Linux's TCP does not look at it either"),
         kernel: kernel(name),
         ..Row::statement(Section::Options, id, what)
@@ -82,19 +82,17 @@ fn row(id: &str, name: &str, what: &str, known: Option<&Known>) -> Row {
     row
 }
 
-/// Options that the engine only keeps, and that something else looks at, or is to.
-fn acts_though_kept(name: &str) -> bool {
-    ["SO_TXREHASH", "IP_PKTINFO", "IP_RECVTTL", "IP_RECVTOS"].contains(&name)
-}
-
-/// What is missing to give an option its effect.
-fn not_yet(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "SO_TXREHASH" => "the flow label of IPv6 is 0 and does not change with time-outs",
-        "IP_PKTINFO" | "IP_RECVTTL" | "IP_RECVTOS" => "its control message beside those of the error queue",
-        _ => return None,
-    })
-}
+/// Options that the engine only keeps, and that the process looks at when it reads the error queue.
+const TELL_OF_THE_CARRIER: [&str; 8] = [
+    "IP_PKTINFO",
+    "IP_RECVTTL",
+    "IP_RECVTOS",
+    "IP_ORIGDSTADDR",
+    "IPV6_RECVPKTINFO",
+    "IPV6_RECVHOPLIMIT",
+    "IPV6_RECVTCLASS",
+    "IPV6_ORIGDSTADDR",
+];
 
 /// Options of Linux that are refused by their names.
 pub fn refused() -> Vec<&'static str> {
@@ -118,7 +116,9 @@ fn without_effect(name: &str) -> Option<&'static str> {
         "TCP_REPAIR" | "TCP_REPAIR_QUEUE" | "TCP_QUEUE_SEQ" => "there is no repair mode to enter",
         "TCP_ULP" => "there are no upper layer protocols, as on a kernel without their modules",
         "SO_BUSY_POLL" | "SO_PREFER_BUSY_POLL" => "kept and read back; no device here is polled busily",
-        "TCP_IS_MPTCP" => "always 0",
+        "TCP_IS_MPTCP" | "SO_INCOMING_NAPI_ID" => "always 0",
+        "SO_BSDCOMPAT" => "ignored, as on Linux",
+        "SO_BUSY_POLL_BUDGET" => "no device here is polled busily",
         _ => return None,
     })
 }
@@ -237,20 +237,28 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("O-57", "IPV6_MINHOPCOUNT", "as IP_MINTTL"),
     ("O-57", "IPV6_FREEBIND", "as IP_FREEBIND"),
     ("O-57", "IPV6_TRANSPARENT", "as IP_TRANSPARENT"),
+    ("", "TCP_RTO_MIN_US", "the floor of this socket's retransmission time-out, in microseconds"),
+    ("", "TCP_DELACK_MAX_US", "the longest delay of an acknowledgement, in microseconds"),
     ("", "TCP_CC_INFO", "what the congestion control tells of itself; Reno and CUBIC tell nothing"),
     ("", "TCP_IS_MPTCP", "no multipath TCP"),
     ("", "TCP_QUEUE_SEQ", "EPERM or EINVAL"),
     ("", "TCP_REPAIR", "EPERM, unless it is switched off"),
     ("", "TCP_REPAIR_QUEUE", "EPERM"),
     ("", "TCP_ULP", "ENOENT; reads nothing"),
+    ("", "SO_BINDTOIFINDEX", "SO_BINDTODEVICE by the number of the device"),
+    ("", "SO_BSDCOMPAT", "accepted, reads 0"),
     ("", "SO_BUF_LOCK", "which buffers keep their size: 1 the send buffer, 2 the receive buffer"),
+    ("", "SO_BUSY_POLL_BUDGET", "0 to 65535"),
     ("", "SO_COOKIE", "a number that no other socket has"),
+    ("", "SO_INCOMING_NAPI_ID", "always 0"),
     ("", "SO_MEMINFO", "the memory of the socket in nine numbers"),
     ("", "SO_NO_CHECK", "0 and 1"),
     ("", "SO_NOFCS", "0 and 1"),
     ("", "SO_PEEK_OFF", "MSG_PEEK begins so many bytes behind the front, and goes on from there"),
+    ("", "SO_PEERCRED", "no process, nobody"),
     ("", "SO_PREFER_BUSY_POLL", "0 and 1, with privilege"),
     ("", "SO_RCVMARK", "0 and 1"),
+    ("", "SO_RCVPRIORITY", "0 and 1"),
     ("", "SO_RCVTIMEO_NEW", "SO_RCVTIMEO by its newer number"),
     ("", "SO_RXQ_OVFL", "0 and 1"),
     ("", "SO_SELECT_ERR_QUEUE", "0 and 1"),
@@ -262,16 +270,44 @@ const TEXTS: &[(&str, &str, &str)] = &[
     ("", "SO_TIMESTAMPNS_NEW", "SO_TIMESTAMPNS by its newer number"),
     ("", "SO_TIMESTAMP_NEW", "SO_TIMESTAMP by its newer number"),
     ("", "SO_WIFI_STATUS", "0 and 1"),
-    ("", "IP_ORIGDSTADDR", "0 and 1"),
+    ("", "IP_MULTICAST_ALL", "0 and 1"),
+    ("", "IP_MULTICAST_LOOP", "0 and 1"),
+    ("", "IPV6_MULTICAST_ALL", "0 and 1"),
+    ("", "IPV6_MULTICAST_LOOP", "0 and 1"),
+    (
+        "",
+        "IP_ORIGDSTADDR",
+        "tells, in the error queue, of the packet that brought an ICMP error: its destination and port",
+    ),
     ("", "IP_PASSSEC", "0 and 1"),
-    ("", "IP_PKTINFO", "0 and 1"),
+    (
+        "",
+        "IP_PKTINFO",
+        "tells, in the error queue, of the packet that brought an ICMP error: device and destination",
+    ),
     ("", "IP_PROTOCOL", "the local port, as on Linux"),
     ("", "IP_RECVOPTS", "0 and 1"),
-    ("", "IP_RECVTOS", "0 and 1"),
-    ("", "IP_RECVTTL", "0 and 1"),
+    ("", "IP_RECVTOS", "tells, in the error queue, of the packet that brought an ICMP error: its TOS"),
+    ("", "IP_RECVTTL", "tells, in the error queue, of the packet that brought an ICMP error: its TTL"),
     ("", "IP_RETOPTS", "0 and 1"),
-    ("", "IPV6_ORIGDSTADDR", "0 and 1"),
-    ("", "IPV6_RECVHOPLIMIT", "0 and 1"),
-    ("", "IPV6_RECVPKTINFO", "0 and 1"),
-    ("", "IPV6_RECVTCLASS", "0 and 1"),
+    (
+        "",
+        "IPV6_ORIGDSTADDR",
+        "tells, in the error queue, of the packet that brought an ICMP error: its destination and port",
+    ),
+    (
+        "",
+        "IPV6_RECVHOPLIMIT",
+        "tells, in the error queue, of the packet that brought an ICMP error: its hop limit",
+    ),
+    (
+        "",
+        "IPV6_RECVPKTINFO",
+        "tells, in the error queue, of the packet that brought an ICMP error: device and destination",
+    ),
+    (
+        "",
+        "IPV6_RECVTCLASS",
+        "tells, in the error queue, of the packet that brought an ICMP error: its traffic class",
+    ),
 ];
