@@ -37,7 +37,7 @@ impl Process {
         let nonblocking = named.nonblocking;
         match &named.kind {
             // read() of no bytes never reaches the socket (System V).
-            Kind::Socket(_) if by == Receive::Read && memory.len() == 0 => Outcome::done(0).into(),
+            Kind::Socket(_) if by == Receive::Read && memory.is_empty() => Outcome::done(0).into(),
             Kind::Socket(end) => {
                 let id = end.id;
                 self.receive_from_socket(stack, now, (object, id), memory, flags, by)

@@ -223,7 +223,7 @@ impl TcpInfo {
             snd_wscale: agreed.snd_scale,
             rcv_wscale: agreed.rcv_scale,
             rto: conn.recovery.rto().as_micros(),
-            ato: conn.recv.ato_us(),
+            ato: conn.recv.ato_us().min(conn.options.delack_max_us()),
             snd_mss: u32::from(conn.mss),
             rcv_mss: conn.recv.rcv_mss(),
             unacked: conn.recovery.packets_out(),

@@ -50,6 +50,7 @@ impl Stack {
         // IP_FREEBIND lets a socket have an address that is not ours, but not send from it in IPv4 (Linux).
         let foreign = |addr: Addr| addr.is_v4() && !self.interfaces.loops_back(addr);
         if from.is_some_and(foreign) && !idle.options.has(option::TRANSPARENT) {
+            self.shared.counters.add(IpCounters::of_address(&to).out_no_routes, 1);
             return Err(Errno::ENETUNREACH);
         }
         let found = self.interfaces.path(from, to, idle.options.route_query());

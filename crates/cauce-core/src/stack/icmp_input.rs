@@ -120,7 +120,7 @@ impl Stack {
         {
             return;
         }
-        let sends_again = !knows_better && !(key.is_v4() && mode == pmtu::DONT);
+        let sends_again = !(knows_better || key.is_v4() && mode == pmtu::DONT);
         let learned = self.interfaces.path_mtu.learn(key.remote, mtu, conn.path.mtu, now, limits);
         let Some(learned) = learned else { return };
         let expiry = self.interfaces.path_mtu.next_expiry();

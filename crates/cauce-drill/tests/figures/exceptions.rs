@@ -74,11 +74,13 @@ pub const ALL: &[Exception] = &[
     },
     Exception {
         scripts: &[
+            "api/info_receiver",
             "api/tcp_info",
             "close/unread_then_reset",
             "open/simultaneous_data",
             "receive/delayed_ack",
             "receive/delack_second_segment",
+            "receive/full_buffer_has_room_behind",
             "receive/two_full_segments",
             "receive/window_small_segments",
             "recovery/no_dup_after_data",
@@ -88,7 +90,7 @@ pub const ALL: &[Exception] = &[
         why: "whether the fast path has memory at hand depends on the pages that the kernel holds for what it sends, too",
     },
     Exception {
-        scripts: &["ecn/tos", "recovery/loss_repairs_on_data"],
+        scripts: &["api/info_receiver", "ecn/tos", "recovery/loss_repairs_on_data"],
         figures: &["TcpExtTCPHPAcks"],
         why: "the kernel leaves its prediction switched off until the next data arrives",
     },
@@ -109,6 +111,7 @@ pub const ALL: &[Exception] = &[
             "receive/window_clamp",
             "receive/window_unscaled_full",
             "receive/zero_window_fin",
+            "sysctl/tcp_abort_on_overflow_cookie",
             "sysctl/tcp_shrink_window",
             "sysctl/tcp_tw_reuse",
             "sysctl/tcp_workaround_signed_windows",
@@ -117,9 +120,14 @@ pub const ALL: &[Exception] = &[
         why: "the kernel keeps a larger window than the one that its last segment could tell",
     },
     Exception {
-        scripts: &["api/refused"],
+        scripts: &["api/refused", "api/connect_after_shutdown"],
         figures: &["tcpi_rcv_mss"],
-        why: "the kernel learns from a SYN,ACK that it refuses",
+        why: "the kernel learns from a SYN,ACK that it refuses, and keeps what a connection before had learned",
+    },
+    Exception {
+        scripts: &["options/so_bindtodevice_loopback_self", "options/so_bindtodevice_own_address"],
+        figures: &["tcpi_snd_mss"],
+        why: "half of a window of 65,535 bytes is rounded differently before any timestamps are agreed upon",
     },
     Exception {
         scripts: &["recovery/newreno"],
