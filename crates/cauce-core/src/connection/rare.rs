@@ -37,6 +37,8 @@ pub(crate) struct Rare {
     pub(crate) unconfirmed: Option<Box<Unconfirmed>>,
     /// How that handshake has ended, until the listener knows.
     pub(crate) confirmed: Option<Confirmed>,
+    /// The highest acknowledgement of a segment that was refused for its place; 0 without any.
+    pub(crate) heard: u64,
     /// The search for the path MTU, where one goes on.
     pub(crate) probing: Option<Box<PathProbing>>,
     /// The user has shut it down before he asked how its handshake went: connect(2) will not tell any more.
@@ -58,6 +60,7 @@ impl Rare {
             && self.not_rehashed == 0
             && self.unconfirmed.is_none()
             && self.confirmed.is_none()
+            && self.heard == 0
             && self.probing.is_none()
             && !self.never_told
     }

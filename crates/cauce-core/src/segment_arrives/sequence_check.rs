@@ -90,6 +90,11 @@ impl Connection {
     /// twice (D-SACK). Empty segments are answered only so often, or two stacks could answer each other for
     /// ever.
     pub(super) fn answer_unacceptable(&mut self, segment: &Segment, skipped: Counter, cx: &mut Context<'_>) {
+        // What it acknowledges does not count; but it tells what the peer has, and so what he takes for acceptable.
+        if segment.has(Flags::ACK) && (self.snd.una + 1..=self.snd.nxt).contains(&segment.ack) {
+            let rare = self.rare_mut();
+            rare.heard = rare.heard.max(segment.ack);
+        }
         if segment.sequence_len() > 0 && segment.seq < self.recv.nxt() {
             self.recv.duplicate(segment.seq, segment.end(), cx);
         }

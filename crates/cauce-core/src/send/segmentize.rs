@@ -280,7 +280,8 @@ impl Connection {
     }
 
     /// The sequence number of a segment without text: `snd.nxt`, but never beyond a window that the peer
-    /// took back, so that the peer accepts it.
+    /// took back, so that the peer accepts it. Nor is it below what he is known to have: where both ends have taken
+    /// windows back over data in flight, each would refuse the other's for ever.
     pub(crate) fn acceptable_seq(&self) -> u64 {
         let edge = self.window_end();
         if edge >= self.snd.nxt {
@@ -290,7 +291,7 @@ impl Connection {
         if self.snd.nxt - edge < (1u64 << self.negotiated.snd_scale) {
             self.snd.nxt
         } else {
-            edge.max(self.snd.una)
+            edge.max(self.snd.una).max(self.rare.as_ref().map_or(0, |rare| rare.heard))
         }
     }
 
