@@ -29,7 +29,7 @@ pub struct Path {
     pub rto_min_us: u32,
     /// The route asks for ECN whatever `tcp_ecn` says.
     pub ecn: bool,
-    /// What else the route says: [`Path::MTU_LOCKED`], [`Path::QUICKACK`].
+    /// What else there is to say of it: [`Path::MTU_LOCKED`], [`Path::QUICKACK`], [`Path::FORGOTTEN`].
     pub hints: u8,
 }
 
@@ -38,6 +38,8 @@ impl Path {
     pub const MTU_LOCKED: u8 = 1;
     /// Acknowledge at once, never delayed.
     pub const QUICKACK: u8 = 2;
+    /// The connection has ended and its socket was bound anew: there is no way any more whose MTU could be told.
+    pub const FORGOTTEN: u8 = 4;
 
     /// True when the route gives this hint.
     pub fn has(&self, hint: u8) -> bool {

@@ -8,6 +8,7 @@ use super::ports::PortRange;
 use super::sockets::{hold_of, usable_addr, wildcard};
 use super::{Entry, PortHold, Stack};
 use crate::addr::Addr;
+use crate::connection::path::Path;
 use crate::connection::state::State;
 use crate::listen::accept_queue::AcceptQueue;
 use crate::listen::fast_open::PendingOpens;
@@ -82,6 +83,10 @@ impl Stack {
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
             (conn.key.local, conn.key.local_port) = (local, port);
             conn.hold = PortHold { held: true, user_port, any_addr: local.is_unspecified(), ..hold };
+            if conn.family() == Family::V4 {
+                // A socket of IPv6 remembers the way (Linux).
+                conn.path.hints |= Path::FORGOTTEN;
+            }
         }
         Ok(())
     }

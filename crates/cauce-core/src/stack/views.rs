@@ -2,6 +2,7 @@
 
 use super::{Entry, Stack};
 use crate::connection::negotiated::DEFAULT_MSS;
+use crate::connection::path::Path;
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::socket::errno::Errno;
@@ -117,6 +118,8 @@ fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
     // Our SYN has found no answer, or a refusal.
     let asks = matches!(conn.state, State::SynSent | State::Closed) && conn.snd.una == conn.snd.iss();
     let errors = conn.rare.as_ref().map_or(0, |rare| rare.errors.memory());
+    // Packets of the loopback are as long as packets can be, to which Linux gives a byte more in IPv6.
+    let mtu = u32::from(conn.path.mtu) + u32::from(conn.path.mtu == u16::MAX && !conn.key.is_v4());
     let queued = conn.write.len().min(u32::MAX as usize) as u32;
     Seen {
         state: conn.state,
@@ -129,8 +132,7 @@ fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
             _ => conn.recv.window_clamp(),
         },
         quick_ack: conn.recv.quick_ack(),
-        // Packets of the loopback are as long as packets can be, to which Linux gives a byte more in IPv6.
-        mtu: Some(u32::from(conn.path.mtu) + u32::from(conn.path.mtu == u16::MAX && !conn.key.is_v4())),
+        mtu: (!conn.path.has(Path::FORGOTTEN)).then_some(mtu),
         timestamp: conn.ts.now(now),
         memory: [
             conn.recv.memory(),
