@@ -16,6 +16,7 @@ use super::worker::Worker;
 use crate::call::{Answer, Call, Fd, Outcome};
 use crate::settings::{IpMode, Settings};
 use crate::sys::calls::{Names, option_bytes};
+pub use crate::sys::namespace::own_descriptors;
 use crate::sys::namespace::{be_punctual, enter_network, enter_user, is_root, thread_id};
 use crate::sys::tun::Tun;
 use crate::target::{Captured, Progress, Sample, Target, TargetError};

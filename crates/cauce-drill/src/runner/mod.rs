@@ -20,6 +20,7 @@ pub use self::formats::{Format, Printer};
 pub(crate) use self::glob::matches_end;
 pub use self::report::{Report, Summary, Verdict};
 use crate::against::deaf;
+use crate::against::kernel::own_descriptors;
 use crate::diagnostic::{Diagnostic, Source};
 use crate::expectations::Expectations;
 use crate::parser::{self, Given};
@@ -112,6 +113,10 @@ pub fn run_files(options: &Options, each: impl Fn(&Report) + Sync) -> Summary {
     thread::scope(|scope| {
         for _ in 0..options.jobs.clamp(1, cases.len().max(1)) {
             scope.spawn(|| {
+                if options.against == Against::Kernel {
+                    // Without memory for that, a script may rarely see another's descriptors linger.
+                    let _ = own_descriptors();
+                }
                 let mut python = Python::new();
                 while !queue.stop.load(Ordering::SeqCst) {
                     let index = next.fetch_add(1, Ordering::SeqCst);

@@ -2,6 +2,21 @@
 
 use std::{fs, io};
 
+/// Gives the calling thread a table of descriptors of its own, which threads that it starts share. A process that
+/// another thread starts has no copies of what is opened here from now on: not even for the moment between its fork
+/// and its exec, in which such a copy keeps a socket open that a script has closed. Call it once on each thread whose
+/// threads run scripts against the kernel.
+///
+/// # Errors
+/// ENOMEM.
+pub fn own_descriptors() -> io::Result<()> {
+    // SAFETY: unshare takes no pointers; all descriptors stay open under their numbers.
+    match unsafe { libc::unshare(libc::CLONE_FILES) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Moves the calling thread into a network namespace of its own. Threads that it starts live there too.
 ///
 /// # Errors
@@ -92,5 +107,34 @@ pub(crate) fn use_privileges(on: bool) -> io::Result<()> {
     match unsafe { libc::syscall(libc::SYS_capset, &raw mut header, halves.as_ptr()) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+    use std::thread;
+
+    use super::*;
+
+    #[test]
+    fn what_a_thread_opens_by_itself_is_nobody_elses() {
+        let (opened, heard) = std::sync::mpsc::channel();
+        let (ask, done) = std::sync::mpsc::channel::<()>();
+        let alone = thread::spawn(move || {
+            own_descriptors().expect("a table of its own");
+            let file = fs::File::open("/dev/null").expect("a file");
+            // A number that this process does not come to otherwise.
+            // SAFETY: duplicates a descriptor that is open; the copy ends with the thread's table.
+            let number = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_DUPFD_CLOEXEC, 700) };
+            opened.send(number).expect("somebody listens");
+            let _ = done.recv();
+        });
+        let number = heard.recv().expect("a number");
+        assert!(number >= 700, "{number}");
+        // SAFETY: F_GETFD takes no pointer.
+        assert_eq!(unsafe { libc::fcntl(number, libc::F_GETFD) }, -1);
+        drop(ask);
+        alone.join().expect("no panic");
     }
 }
