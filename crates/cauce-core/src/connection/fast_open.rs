@@ -125,7 +125,8 @@ impl Connection {
     /// Bytes that the SYN may carry: by what the peer once announced, less all the room that options may take.
     fn room_in_syn(&mut self, cx: &Context<'_>) -> usize {
         let announced = cx.destinations.fast_open(&self.key.remote).map_or(0, |known| known.mss);
-        self.negotiated.peer_mss = if announced > 0 { announced } else { self.negotiated.advertised_mss };
+        let announced = if announced > 0 { announced } else { self.negotiated.advertised_mss };
+        self.negotiated.peer_mss = self.options.at_most_asked(announced);
         self.sync_mss(cx);
         let segment = usize::from(self.mss + self.negotiated.option_space());
         segment.saturating_sub(MAX_OPTIONS_LEN)

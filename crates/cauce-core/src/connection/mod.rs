@@ -388,16 +388,8 @@ impl Connection {
     /// What a segment may carry where packets of `mtu` bytes arrive.
     pub(crate) fn mss_of(&self, mtu: u16, cx: &Context<'_>) -> u16 {
         let by_path = mtu.saturating_sub(self.path.network_header() + 20);
-        let mss = by_path.min(self.most_by_peer()).max(cx.sysctl.least_mss());
+        let mss = by_path.min(self.negotiated.peer_mss).max(cx.sysctl.least_mss());
         mss.saturating_sub(self.negotiated.option_space())
-    }
-
-    /// The largest segment that the peer's SYN and TCP_MAXSEG allow, options of the header included.
-    pub(crate) fn most_by_peer(&self) -> u16 {
-        match self.options.max_segment {
-            0 => self.negotiated.peer_mss,
-            asked => self.negotiated.peer_mss.min(asked),
-        }
     }
 
     /// Half of the largest window that the peer has shown, or all of a tiny one; 0 before any.

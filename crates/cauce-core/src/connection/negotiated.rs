@@ -3,6 +3,7 @@
 //! The wire room says which options stood in a header; here is decided what they mean for a connection.
 
 use crate::addr::FlowKey;
+use crate::socket::options::SocketOptions;
 use crate::sysctl::Sysctls;
 use cauce_wire::TcpOptions;
 
@@ -33,7 +34,8 @@ pub struct Negotiated {
     pub rcv_scale: u8,
     /// Shift of the windows that the peer offers.
     pub snd_scale: u8,
-    /// The peer's MSS option, or the default, never below tcp_min_snd_mss (S-73).
+    /// The largest segment that the peer's SYN and TCP_MAXSEG allow, options of the header included: the peer's MSS
+    /// option, or the default, never below tcp_min_snd_mss (S-73), and at most what the user asked for (O-09).
     pub peer_mss: u16,
     /// The MSS that we announced.
     pub advertised_mss: u16,
@@ -64,12 +66,13 @@ impl Negotiated {
         }
     }
 
-    /// Narrows an offer to what the peer's SYN has too.
-    pub fn agree(mut self, theirs: &TcpOptions, sysctl: &Sysctls) -> Self {
+    /// Narrows an offer to what the peer's SYN has too, and to the user's TCP_MAXSEG as it is now.
+    pub fn agree(mut self, theirs: &TcpOptions, options: &SocketOptions, sysctl: &Sysctls) -> Self {
         let least = sysctl.least_mss();
         if let Some(mss @ 1..) = theirs.mss {
             self.peer_mss = mss.max(least);
         }
+        self.peer_mss = options.at_most_asked(self.peer_mss);
         self.timestamps &= theirs.timestamps.is_some();
         self.sack &= theirs.sack_permitted;
         match theirs.window_scale {

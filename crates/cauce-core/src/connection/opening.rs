@@ -43,18 +43,20 @@ const LARGEST_MSS: u16 = 65_495;
 
 /// The MSS that a SYN announces: what the interface carries, less fixed headers (RFC 6691), or what the
 /// user or the route asks for.
-///
-/// It is `route.min_adv_mss` of its version at least, unless user or route ask for less (S-63).
 pub(crate) fn advertised_mss(path: &Path, options: &SocketOptions, sysctl: &Sysctls) -> u16 {
+    options.at_most_asked(mss_of_path(path, sysctl))
+}
+
+/// The largest MSS for this path: `route.min_adv_mss` of its version at least, unless the route asks for less (S-63).
+pub(crate) fn mss_of_path(path: &Path, sysctl: &Sysctls) -> u16 {
     let fits = path.mtu.saturating_sub(path.network_header() + 20).max(1);
-    let fits = match path.advmss {
+    match path.advmss {
         0 => {
             let least = if path.v4 { sysctl.route_min_adv_mss } else { sysctl.ipv6_route_min_adv_mss };
             fits.max(u16::try_from(least).unwrap_or(u16::MAX).min(LARGEST_MSS))
         }
         asked => fits.min(asked),
-    };
-    if options.max_segment != 0 { fits.min(options.max_segment) } else { fits }
+    }
 }
 
 /// The window and the scale of our SYN or SYN,ACK.

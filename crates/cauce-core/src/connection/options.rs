@@ -13,10 +13,6 @@ impl Connection {
     pub(crate) fn set_option(&mut self, option: &SocketOption, cx: &mut Context<'_>) -> Result<(), Errno> {
         match *option {
             SocketOption::WindowClamp(0) if self.state != State::Closed => return Err(Errno::EINVAL),
-            SocketOption::MaxSegment(_) if self.state != State::Closed => {
-                // Only before the handshake does it change anything (O-09).
-                return self.options.clone().store(option, cx.sysctl);
-            }
             SocketOption::FastOpen(_) if self.state != State::Closed => return Err(Errno::EINVAL),
             SocketOption::FastOpenConnect(_) | SocketOption::FastOpenNoCookie(_)
                 if self.state != State::Closed =>

@@ -44,11 +44,11 @@ impl Connection {
     }
 
     /// The segment has ended a handshake and everything else has looked at its acknowledgement: as on Linux our SYN
-    /// counts as delivered only now, and the window is scaled even if the segment is a SYN.
+    /// counts as delivered only now, and the window is scaled even if the segment is a SYN; for the largest window that
+    /// the peer has shown it does not count as such.
     pub(super) fn handshake_acked(&mut self, segment: &Segment) {
         self.cong.rate.handshake_delivered();
         self.snd.wnd = u32::from(segment.header.window) << self.negotiated.snd_scale;
-        self.snd.max_wnd = self.snd.max_wnd.max(self.snd.wnd);
     }
 
     /// Takes the text of the SYN that has opened this connection, and answers it (RFC 7413 4.2.2).

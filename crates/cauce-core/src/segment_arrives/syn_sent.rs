@@ -84,7 +84,7 @@ impl Connection {
 
     /// Takes the peer's SYN: what both sides agreed on, and where his stream starts.
     fn agree(&mut self, segment: &Segment, cx: &mut Context<'_>) {
-        self.negotiated = self.negotiated.agree(&segment.header.options, cx.sysctl);
+        self.negotiated = self.negotiated.agree(&segment.header.options, &self.options, cx.sysctl);
         self.agree_on_ecn(segment.flags(), segment.ecn, segment.header.options.acc_ecn, cx.sysctl);
         if let (true, Some(ts)) = (self.negotiated.timestamps, segment.header.options.timestamps) {
             self.ts.store(ts.val, cx.now);

@@ -86,7 +86,7 @@ impl Connection {
     /// The largest packet that the peer and what is known of the path allow.
     fn largest_mtu(&self) -> u16 {
         let headers = self.path.network_header() + 20;
-        self.most_by_peer().saturating_add(headers).min(self.path.mtu)
+        self.negotiated.peer_mss.saturating_add(headers).min(self.path.mtu)
     }
 
     /// Keeps the search below what the path is known to carry, and says what segments may be at most while it goes on.

@@ -6,7 +6,7 @@
 use crate::addr::FlowKey;
 use crate::batch::{Gso, MAX_HEADER, PartialChecksum, SendReason, Token, Transmit};
 use crate::connection::negotiated::Negotiated;
-use crate::connection::opening::{advertised_mss, opening_window};
+use crate::connection::opening::{mss_of_path, opening_window};
 use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::context::Context;
@@ -228,7 +228,7 @@ impl Connection {
         let offer = Negotiated::offer(&self.key, mss, window.scale, cx.sysctl);
         TcpOptions {
             // The path may have become narrower since the first SYN (Linux).
-            mss: Some(mss.min(advertised_mss(&self.path, &self.options, cx.sysctl))),
+            mss: Some(mss.min(mss_of_path(&self.path, cx.sysctl))),
             sack_permitted: offer.sack,
             window_scale: offer.window_scaling.then_some(offer.rcv_scale),
             timestamps: offer

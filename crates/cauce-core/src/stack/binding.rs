@@ -14,7 +14,7 @@ use crate::listen::accept_queue::AcceptQueue;
 use crate::listen::fast_open::PendingOpens;
 use crate::listen::listener::Listener;
 use crate::socket::errno::Errno;
-use crate::socket::options::{SocketOption, flag as option, rare_flag};
+use crate::socket::options::{flag as option, rare_flag};
 use crate::socket::{Family, SocketId};
 use alloc::boxed::Box;
 use core::net::SocketAddr;
@@ -48,25 +48,24 @@ impl Stack {
         let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else {
             return self.bind_ended(id, local, addr.port());
         };
-        if family == Family::V6 && !local.is_v4() && !local.is_unspecified() {
-            // An address of IPv6 says it (Linux).
-            idle.options.store(&SocketOption::V6Only(true), &self.shared.sysctl)?;
-        }
-        let v6_only = idle.options.has(option::V6ONLY);
+        // An address of IPv6 says it (Linux).
+        let v6_only = idle.options.has(option::V6ONLY) || says_v6_only(local);
         if addr.port() == 0 && idle.options.has_rare(rare_flag::ADDRESS_ONLY) {
             // connect() or listen() will choose the port.
             let at = ListenAddr { addr: local, port: 0, v6_only, device: idle.options.device() };
             if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
                 idle.bound = Some(at);
+                idle.options.put(option::V6ONLY, v6_only);
             }
             return Ok(());
         }
-        let hold = hold_of(&idle.options, false);
+        let hold = PortHold { v6_only, ..hold_of(&idle.options, false) };
         let ports = idle.options.port_range(self.shared.sysctl.ip_local_port_range);
         let port = self.take_port(local, addr.port(), hold, ports)?;
         if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
             let device = idle.options.device();
             idle.bound = Some(ListenAddr { addr: local, port, v6_only, device });
+            idle.options.put(option::V6ONLY, v6_only);
             let user_port = addr.port() != 0;
             idle.hold = PortHold { held: true, any_addr: local.is_unspecified(), user_port, ..hold };
         }
@@ -76,13 +75,15 @@ impl Stack {
     /// bind() of a socket whose connection has ended and given its port back: it gets another one (Linux).
     fn bind_ended(&mut self, id: SocketId, local: Addr, port: u16) -> Result<(), Errno> {
         let Some(Entry::Connection(conn)) = self.sockets.get(id) else { return Err(Errno::EINVAL) };
-        let hold = hold_of(&conn.options, false);
+        let v6_only = conn.options.has(option::V6ONLY) || says_v6_only(local);
+        let hold = PortHold { v6_only, ..hold_of(&conn.options, false) };
         let ports = conn.options.port_range(self.shared.sysctl.ip_local_port_range);
         let user_port = port != 0;
         let port = self.take_port(local, port, hold, ports)?;
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
             (conn.key.local, conn.key.local_port) = (local, port);
             conn.hold = PortHold { held: true, user_port, any_addr: local.is_unspecified(), ..hold };
+            conn.options.put(option::V6ONLY, hold.v6_only);
             if conn.family() == Family::V4 {
                 // A socket of IPv6 remembers the way (Linux).
                 conn.path.hints |= Path::FORGOTTEN;
@@ -189,4 +190,9 @@ impl Stack {
             self.follow_backlog(id);
         }
     }
+}
+
+/// True for an address whose socket takes no connections of IPv4.
+fn says_v6_only(local: Addr) -> bool {
+    !local.is_v4() && !local.is_unspecified()
 }

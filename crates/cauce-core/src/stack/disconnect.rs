@@ -41,6 +41,9 @@ impl Stack {
                 self.back_to_idle(id, now);
             }
         }
+        if let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) {
+            idle.options.window_clamp = 0;
+        }
         Ok(())
     }
 

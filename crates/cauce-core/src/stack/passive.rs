@@ -133,9 +133,11 @@ impl Stack {
         let mss = advertised_mss(&path, &listener.options, sysctl);
         let scaling = sysctl.tcp_window_scaling != 0 && theirs.window_scale.is_some();
         // The window holds whole segments, which timestamps make shorter.
-        let stamped = Negotiated::able(&key, mss, 0, sysctl).agree(theirs, sysctl).option_space();
+        let agree =
+            |scale| Negotiated::able(&key, mss, scale, sysctl).agree(theirs, &listener.options, sysctl);
+        let stamped = agree(0).option_space();
         let window = opening_window(&listener.options, &path, mss - stamped.min(mss), scaling, sysctl);
-        let agreed = Negotiated::able(&key, mss, window.scale, sysctl).agree(theirs, sysctl);
+        let agreed = agree(window.scale);
         let syn = &arrived.segment;
         let needs_ecn =
             syn.has(Flags::ECE | Flags::CWR) && self.algorithm_of(listener, key.remote).needs_ecn();

@@ -4,7 +4,7 @@
 //! otherwise ([`Exception::ends`]) the sequence has told all that it can.
 
 use super::sequence::Op;
-use cauce_drill::call::{Answer, Call, Outcome};
+use cauce_drill::call::{Address, Answer, Call, Outcome};
 
 /// A step at which the two differ, and what came before it.
 #[derive(Debug, Clone, Copy)]
@@ -205,6 +205,20 @@ pub const ALL: &[Exception] = &[
             let device = |op: &Op, _: &Outcome| is_option(op, libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
             let connect = matches!(case.op(), Op::Call(Call::Connect { .. }));
             connect && case.ours.errno == libc::ENETUNREACH && case.after(device)
+        },
+        ends: ALWAYS,
+    },
+    Exception {
+        row: "O-43",
+        why: "who is bound to the loopback hears all that comes from there; Linux has the answers of others to an own \
+              address come from that address's device",
+        applies: |case| {
+            let device = |op: &Op, _: &Outcome| is_option(op, libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+            let connect = |op: &Op, outcome: &Outcome| {
+                let own = matches!(op, Op::Call(Call::Connect { address: Address::Local, .. }));
+                own && outcome.errno == libc::EINPROGRESS
+            };
+            case.after_both(device, connect)
         },
         ends: ALWAYS,
     },

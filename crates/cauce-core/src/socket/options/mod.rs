@@ -379,7 +379,7 @@ impl SocketOptions {
         self.flags & flag != 0
     }
 
-    fn put(&mut self, flag: u16, on: bool) {
+    pub(crate) fn put(&mut self, flag: u16, on: bool) {
         if on { self.flags |= flag } else { self.flags &= !flag }
     }
 
@@ -413,6 +413,11 @@ impl SocketOptions {
             priority: rare.priority as u32,
             mark: rare.mark,
         })
+    }
+
+    /// An MSS, bounded by TCP_MAXSEG (O-09).
+    pub(crate) fn at_most_asked(&self, mss: u16) -> u16 {
+        if self.max_segment == 0 { mss } else { mss.min(self.max_segment) }
     }
 
     /// True when segments that arrive on `device` are for this socket.
