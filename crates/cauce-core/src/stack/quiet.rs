@@ -6,7 +6,7 @@ use super::entity::{FlowRef, Owner};
 use super::input::Arrived;
 use super::time_wait::{Substate, TwSegment, TwVerdict};
 use super::{Entry, PortHold, Stack};
-use crate::connection::flag;
+use crate::connection::{Connection, flag};
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
 use crate::socket::SocketId;
@@ -29,7 +29,8 @@ impl Stack {
         let Some(index) = self.time_wait.insert(&record, &mut cx) else {
             return self.leave_flows(id);
         };
-        let hold = core::mem::take(&mut conn.hold);
+        let both = keeps_port(conn);
+        let hold = if both { conn.hold } else { core::mem::take(&mut conn.hold) };
         conn.clear(flag::IN_FLOWS);
         let until = match substate {
             Substate::FinWait2 => until,
@@ -44,7 +45,10 @@ impl Stack {
         if hold.held {
             let waiting = self.time_wait.binding(index);
             let binding = hold.binding(key.local);
-            self.ports.change(key.local_port, &binding, waiting.unwrap_or(binding));
+            if !both {
+                self.ports.remove(key.local_port, &binding);
+            }
+            self.ports.insert(key.local_port, waiting.unwrap_or(binding));
         }
     }
 
@@ -128,8 +132,7 @@ impl Stack {
         let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) else { return };
         conn.clear(flag::IN_FLOWS);
         let key = conn.key;
-        let keeps = conn.has(flag::ACTIVE) && !conn.has(flag::ORPHAN) && conn.hold.user_port;
-        let hold = if keeps { PortHold::default() } else { core::mem::take(&mut conn.hold) };
+        let hold = if keeps_port(conn) { PortHold::default() } else { core::mem::take(&mut conn.hold) };
         let hash = self.flows.hash(&key);
         self.flows.remove(hash, FlowRef::Socket(id));
         self.release_port_at(key.local, key.local_port, hold);
@@ -140,4 +143,9 @@ impl Stack {
             self.ports.remove(port, &hold.binding(addr));
         }
     }
+}
+
+/// A port that the user has bound stays his socket's when the connection has ended (Linux).
+fn keeps_port(conn: &Connection) -> bool {
+    conn.has(flag::ACTIVE) && !conn.has(flag::ORPHAN) && conn.hold.user_port
 }
