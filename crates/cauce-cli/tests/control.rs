@@ -11,7 +11,8 @@ const WORKFLOW: &str = r#"
 set -eu
 cauce=$1 home=$2
 export CAUCE_CONTROL=$home/stack.sock XDG_RUNTIME_DIR=$home
-"$cauce" up --tun t0 --host 10.9.0.1/24 --addr 10.9.0.2 --echo 7 --chargen 19 --control "$CAUCE_CONTROL" >"$home/ready" &
+"$cauce" up --tun t0 --host 10.9.0.1/24 --addr 10.9.0.2 --echo 7 --chargen 19 --control "$CAUCE_CONTROL" \
+    >"$home/ready" 2>"$home/log" &
 stack=$!
 trap 'kill "$stack" 2>/dev/null || true; wait "$stack" || true' EXIT
 for _ in $(seq 100); do [ -s "$home/ready" ] && break; sleep 0.05; done
@@ -61,6 +62,9 @@ json() { python3 -c "import json, sys; all = json.load(sys.stdin); print('json',
 echo 'net.ipv4.tcp_sack = 0' | "$cauce" sysctl --json -p - | json 'all'
 "$cauce" sysctl net.ipv4.tcp_sack net.ipv4.tcp_dsack --json | json 'all'
 "$cauce" ss -ti state established | grep -c cwnd || true
+"$cauce" sysctl -q net.ipv4.tcp_max_orphans=0
+churn >/dev/null
+sed 's/^/log /' "$home/log"
 "#;
 
 #[test]
@@ -97,6 +101,11 @@ fn an_administrator_counts_changes_and_counts_again() {
     ] {
         assert!(has(line), "`{line}` is missing in\n{printed}");
     }
+    // S-27: the service closed what its clients had closed, and each was an orphan too many.
+    let told = printed.lines().filter(|line| line.starts_with("log ") && line.contains("WARN"));
+    let orphans =
+        told.filter(|line| line.contains("10.9.0.2:7 10.9.0.1:") && line.ends_with("(tcp_max_orphans)"));
+    assert!(orphans.count() >= 10, "{printed}");
     assert!(printed.contains("'ESTABLISHED'") || printed.contains("'LISTEN'"), "{printed}");
     assert!(!home.join("stack.sock").exists(), "the socket goes with the stack");
     fs::remove_dir_all(&home).unwrap();

@@ -3,6 +3,7 @@
 use crate::batch::Transmit;
 use crate::counters::{Counter, Counters};
 use crate::drop_reason::DropReason;
+use crate::journal::{Journal, Remark};
 use crate::rng::Rng;
 use crate::stack::black_hole::BlackHole;
 use crate::stack::memory::Memory;
@@ -29,6 +30,8 @@ pub struct Context<'a> {
     pub memory: &'a mut Memory,
     /// The event trace; free when off.
     pub trace: &'a mut Trace,
+    /// What the operator should know.
+    pub journal: &'a mut Journal,
     /// Answers owed to single segments, in the order in which they came to be owed.
     pub replies: &'a mut VecDeque<Transmit>,
     /// The stack-wide budget of challenge ACKs.
@@ -87,6 +90,11 @@ impl Context<'_> {
             self.count_by(Counter::TCPMemoryPressuresChrono, lasted);
         }
         self.trace.emit(self.now, None, || TraceEvent::MemoryPressure { on, pages });
+    }
+
+    /// Tells the operator, unless he has been told too much.
+    pub fn note(&mut self, make: impl FnOnce() -> Remark) {
+        self.journal.note(self.now, self.sysctl, make);
     }
 
     /// Records why a packet or segment ends here.

@@ -18,6 +18,7 @@ pub mod context;
 pub mod counters;
 pub mod drop_reason;
 pub mod frame;
+pub mod journal;
 pub mod listen;
 pub mod receive;
 pub mod recovery;

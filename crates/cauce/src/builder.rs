@@ -7,6 +7,7 @@ use crate::error::invalid;
 use crate::netstack::Netstack;
 use crate::shard::{Shard, ShardRef};
 use bytes::Bytes;
+use cauce_core::journal::Remark;
 use cauce_core::rng::Rng;
 use cauce_core::stack::{InterfaceConfig, Medium, Stack};
 use cauce_core::sysctl::{Profile, Sysctls};
@@ -300,6 +301,7 @@ impl NetstackBuilder {
             None => unpredictable()?,
         };
         let mut stack = Stack::new(std::mem::take(&mut self.sysctls), rng);
+        stack.journal_mut().replace(Some(Box::new(|_, remark| tell(remark))));
         self.add_interface(&mut stack, &*device)?;
         let clock = self.clock.take().unwrap_or_else(monotonic);
         let shard = Arc::new(Shard::new(stack, device, clock)?);
@@ -353,5 +355,13 @@ impl fmt::Debug for NetstackBuilder {
             .field("routes", &self.routes)
             .field("mtu", &self.mtu)
             .finish_non_exhaustive()
+    }
+}
+
+/// Hands a remark of the engine on to whoever collects events of `tracing`.
+fn tell(remark: &Remark) {
+    match remark {
+        Remark::UserTimeout(_) => tracing::info!("{remark}"),
+        _ => tracing::warn!("{remark}"),
     }
 }

@@ -8,15 +8,17 @@ use address::Address;
 use anyhow::{Context, bail};
 use cauce::device::host::{self, HostConfig, HostRoute};
 use cauce::device::wrap::pcap::{Pcap, PcapFile};
+use cauce::device::wrap::trace::Trace;
 use cauce::device::{AfPacket, AfPacketOptions, Device, SetupError, Tun, TunOptions};
 use cauce::sysctl::Profile;
 use cauce::{Cidr, Netstack};
 use queues::Queues;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, IsTerminal};
 use std::net::{IpAddr, Ipv6Addr};
 use std::path::PathBuf;
 use std::time::Duration;
+use tracing_subscriber::filter::LevelFilter;
 
 /// Where the stack lives.
 #[derive(Debug, clap::Args)]
@@ -62,6 +64,9 @@ pub struct Args {
     /// A setting of the stack under its Linux name, as in tcp_sack=0, after those of files. May repeat.
     #[arg(long = "sysctl", value_name = "NAME=VALUE")]
     sysctls: Vec<Setting>,
+    /// What is told on stderr while the stack runs: off, error, warn, info, debug, or trace for every packet.
+    #[arg(long, value_name = "LEVEL", env = "CAUCE_LOG", default_value = "info")]
+    log: LevelFilter,
     /// Write the packets of the device to this pcapng file.
     #[arg(long, value_name = "FILE")]
     pcap: Option<PathBuf>,
@@ -90,6 +95,7 @@ pub struct Network {
 impl Args {
     /// Opens the device, configures the host's end and starts the stack. Within a tokio runtime.
     pub fn open(&self) -> anyhow::Result<Network> {
+        self.start_log();
         let addresses = self.networks()?;
         let capture = match &self.pcap {
             Some(path) => Some((create(path)?, path.clone())),
@@ -99,6 +105,10 @@ impl Args {
         let device: Box<dyn Device> = match &capture {
             Some((file, _)) => Box::new(Pcap::new(device, &interface, file, since_epoch)),
             None => device,
+        };
+        let device = match self.log {
+            LevelFilter::TRACE => Box::new(Trace::new(device, &interface)),
+            _ => device,
         };
         let mut builder = Netstack::builder().interface_name(&interface).device(device);
         if let (Some(mtu), Some(_)) = (self.mtu, &self.af_packet) {
@@ -111,6 +121,14 @@ impl Args {
         builder = self.gateways.iter().fold(builder, |builder, gateway| builder.gateway(*gateway));
         builder = builder.settings(settings::initial(self.profile, &self.sysctl_files, &self.sysctls)?);
         Ok(Network { stack: builder.build()?, interface, addresses, capture })
+    }
+
+    /// Lines without a date, for whoever reads them over the shoulder or collects them with one.
+    fn start_log(&self) {
+        let lines = tracing_subscriber::fmt().with_max_level(self.log).with_writer(std::io::stderr);
+        let lines = lines.with_target(false).without_time().with_ansi(std::io::stderr().is_terminal());
+        // Fails when there is a log already.
+        let _ = lines.try_init();
     }
 
     /// The stack's addresses with the lengths of their networks.

@@ -8,6 +8,7 @@ use super::{Connection, flag};
 use crate::batch::SendReason;
 use crate::context::Context;
 use crate::counters::Counter;
+use crate::journal::Remark;
 use crate::send::segmentize::Outgoing;
 use crate::socket::errno::Errno;
 use crate::socket::options::flag as option;
@@ -63,6 +64,7 @@ impl Connection {
             let reset = self.build_reset(cx);
             cx.replies.push_back(reset);
             cx.count(Counter::TCPAbortOnTimeout);
+            cx.note(|| Remark::UserTimeout(self.key));
             let error = self.soft_error.unwrap_or(Errno::ETIMEDOUT);
             self.destroy(Some(error), cx);
             return;

@@ -8,6 +8,7 @@ use super::timers::TimerKind;
 use super::{Connection, env_of, flag, pending};
 use crate::context::Context;
 use crate::counters::Counter;
+use crate::journal::Remark;
 use crate::recovery::{RecoveryTimer, TimerAction};
 use crate::socket::errno::Errno;
 use crate::time::{Duration, Instant};
@@ -106,6 +107,7 @@ impl Connection {
                         cx.count(Counter::TCPTimeouts);
                         self.suspect_black_hole(true, cx);
                     }
+                    cx.note(|| Remark::UserTimeout(self.key));
                     self.give_up(cx);
                 }
             }

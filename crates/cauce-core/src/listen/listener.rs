@@ -29,6 +29,8 @@ pub(crate) struct Listener {
     pub(crate) leftover: crate::socket::leftover::Leftover,
     /// When a SYN cookie was last sent, if ever: without one no ACK is taken for a cookie.
     pub(crate) last_cookie: Option<Instant>,
+    /// The operator has been told of a flood of SYNs to it.
+    pub(crate) flood_told: bool,
     /// In the stack's list of events.
     pub(crate) in_events: bool,
 }

@@ -168,6 +168,7 @@ impl Stack {
             let mut options = idle.options.clone();
             options.take_delayed_acks();
             let listener = Listener {
+                flood_told: false,
                 family: idle.family,
                 options,
                 at,

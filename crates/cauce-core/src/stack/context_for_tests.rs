@@ -41,6 +41,7 @@ impl World {
             rng: &mut rng,
             memory: &mut self.memory,
             trace: &mut Trace::off(),
+            journal: &mut Default::default(),
             replies: &mut VecDeque::new(),
             challenges: &mut ChallengeAcks::default(),
             destinations: &mut Default::default(),

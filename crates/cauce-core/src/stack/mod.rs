@@ -65,6 +65,7 @@ use crate::connection::Connection;
 use crate::context::Context;
 use crate::counters::Counters;
 use crate::frame::{DeviceId, Frame};
+use crate::journal::{Journal, Remark};
 use crate::listen::isn::IsnGenerator;
 use crate::listen::listener::Listener;
 use crate::listen::syn_cookie::SynCookies;
@@ -127,6 +128,7 @@ struct Shared {
     rng: Box<dyn Rng>,
     memory: Memory,
     trace: Trace,
+    journal: Journal,
     replies: VecDeque<Transmit>,
     challenges: ChallengeAcks,
     destinations: metrics_cache::MetricsCache,
@@ -134,6 +136,11 @@ struct Shared {
 }
 
 impl Shared {
+    /// Tells the operator, unless he has been told too much.
+    fn note(&mut self, now: Instant, make: impl FnOnce() -> Remark) {
+        self.journal.note(now, &self.sysctl, make);
+    }
+
     fn cx(&mut self, now: Instant) -> Context<'_> {
         self.memory.set_limits(self.sysctl.tcp_mem);
         Context {
@@ -143,6 +150,7 @@ impl Shared {
             rng: &mut *self.rng,
             memory: &mut self.memory,
             trace: &mut self.trace,
+            journal: &mut self.journal,
             replies: &mut self.replies,
             challenges: &mut self.challenges,
             destinations: &mut self.destinations,
@@ -224,6 +232,7 @@ impl Stack {
                 rng,
                 memory,
                 trace: Trace::off(),
+                journal: Journal::default(),
                 replies: VecDeque::new(),
                 challenges: ChallengeAcks::default(),
                 destinations: metrics_cache::MetricsCache::default(),
@@ -283,6 +292,11 @@ impl Stack {
     /// The event trace.
     pub fn trace_mut(&mut self) -> &mut Trace {
         &mut self.shared.trace
+    }
+
+    /// What the operator should know, and who reads it.
+    pub fn journal_mut(&mut self) -> &mut Journal {
+        &mut self.shared.journal
     }
 
     /// Congestion controls by name; foreign ones are added here.

@@ -17,6 +17,7 @@ use crate::connection::{Connection, ecn, flag};
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::drop_reason::DropReason;
+use crate::journal::Remark;
 use crate::listen::fast_open::Verdict;
 use crate::listen::listener::Listener;
 
@@ -67,6 +68,7 @@ impl Stack {
         let recycle = sysctl.tcp_tw_recycle;
         if recycle != 0 && tsval.is_some_and(|val| self.recycled.refuses(&arrived.key, val, recycle, now)) {
             self.shared.counters.add(Counter::PAWSPassiveRejected, 1);
+            self.shared.note(now, || Remark::OldTimestamp(arrived.key));
             return self.drop_syn(now, DropReason::Paws);
         }
         let limits = AdmissionLimits {
@@ -77,6 +79,7 @@ impl Stack {
         let full = self.syn_queue.len() as u64 >= u64::from(sysctl.max_half_open);
         if let Some(counter) = self.syn_queue.flood(id, limits) {
             self.shared.counters.add(counter, 1);
+            self.note_flood(id, counter, now);
         }
         let admission = match self.syn_queue.admit(id, limits, proven) {
             Admission::Queue if full => Admission::Drop,
@@ -109,6 +112,17 @@ impl Stack {
         self.insert_flow(&key, FlowRef::HalfOpen(index));
         self.deadlines
             .set(Owner::HalfOpen(index), SynQueue::first_timeout(now, self.shared.sysctl.rto_initial()));
+    }
+
+    /// A listener's first flood of SYNs is told, unless it always answers with cookies (Linux).
+    fn note_flood(&mut self, id: SocketId, counter: Counter, now: Instant) {
+        let Some(Entry::Listener(listener)) = self.sockets.get_mut(id) else { return };
+        if listener.flood_told || self.shared.sysctl.tcp_syncookies > 1 {
+            return;
+        }
+        listener.flood_told = true;
+        let (port, cookies) = (listener.at.port, counter == Counter::TCPReqQFullDoCookies);
+        self.shared.note(now, || Remark::SynFlood { port, cookies });
     }
 
     fn drop_syn(&mut self, now: Instant, reason: DropReason) {

@@ -7,6 +7,7 @@ use crate::connection::state::State;
 use crate::connection::{Connection, flag};
 use crate::context::Context;
 use crate::counters::Counter;
+use crate::journal::Remark;
 use crate::socket::errno::Errno;
 use crate::socket::leftover::Leftover;
 use crate::socket::options::{SocketOptions, flag as option};
@@ -251,9 +252,7 @@ impl Stack {
         conn.close(&mut cx);
         let still_there = !matches!(conn.state, State::Closed | State::TimeWait);
         if still_there && (too_many || conn.is_out_of_memory(&cx)) {
-            cx.count(Counter::TCPAbortOnMemory);
-            cx.count_by(Counter::TCPOrphanOverflow, too_many.into());
-            conn.reset_and_destroy(None, &mut cx);
+            sacrifice(conn, too_many, &mut cx);
         }
         self.settle(id, now);
         Ok(())
@@ -279,9 +278,7 @@ impl Stack {
         if !too_many && !conn.is_out_of_memory(&cx) {
             return false;
         }
-        cx.count(Counter::TCPAbortOnMemory);
-        cx.count_by(Counter::TCPOrphanOverflow, too_many.into());
-        conn.reset_and_destroy(None, &mut cx);
+        sacrifice(conn, too_many, &mut cx);
         true
     }
 
@@ -386,6 +383,14 @@ impl Stack {
             None => Err(Errno::EBADF),
         }
     }
+}
+
+/// Resets a connection without a user because there are too many of them, or because memory is used up.
+fn sacrifice(conn: &mut Connection, too_many: bool, cx: &mut Context<'_>) {
+    cx.count(Counter::TCPAbortOnMemory);
+    cx.count_by(Counter::TCPOrphanOverflow, too_many.into());
+    cx.note(|| if too_many { Remark::TooManyOrphans(conn.key) } else { Remark::OutOfMemory(conn.key) });
+    conn.reset_and_destroy(None, cx);
 }
 
 pub(super) fn hold_of(options: &SocketOptions, listening: bool) -> PortHold {

@@ -370,6 +370,10 @@ sysctls! {
 
     core_optmem_max: u32 = 131_072, "net.core.optmem_max", 0, INT_MAX, "bytes", AtOnce,
         "Control messages that one sendmsg() may bring.";
+    core_message_burst: u32 = 10, "net.core.message_burst", 0, INT_MAX, "", AtOnce,
+        "Remarks to the operator in each net.core.message_cost; what is more is counted, not told.";
+    core_message_cost: u32 = 5, "net.core.message_cost", 0, INT_MAX, "s", AtOnce,
+        "In how many seconds net.core.message_burst remarks may come; 0 for any number.";
 
     // What the defaults follow from.
     cauce_profile: Profile = Profile::Linux618, "cauce.profile", 0, 0, "", NextConnection,

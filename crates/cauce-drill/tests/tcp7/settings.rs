@@ -159,6 +159,7 @@ fn beyond_scripts(name: &str) -> Option<&'static str> {
         "cauce.max_pending_replies" => "scripts let the stack answer after every packet",
         "cauce.max_loopback_queue" => "scripts see no packet that stays in the stack",
         "cauce.max_error_queue" => "scripts would need 65 ICMP messages",
+        "net.core.message_burst" | "net.core.message_cost" => "scripts do not read what the operator is told",
         _ => return None,
     })
 }

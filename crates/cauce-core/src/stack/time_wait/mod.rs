@@ -13,6 +13,7 @@ use crate::batch::SendReason;
 use crate::context::Context;
 use crate::counters::Counter;
 use crate::frame::DeviceId;
+use crate::journal::Remark;
 use crate::sysctl::Sysctls;
 use crate::time::{Duration, Instant};
 use cauce_wire::{Flags, Seq, TcpOptions, Timestamps};
@@ -175,6 +176,7 @@ impl TimeWaits {
         // A negative limit is none in practice, as on Linux, which compares it unsigned.
         if self.len() as u64 >= u64::from(ctx.sysctl.tcp_max_tw_buckets as u32) {
             ctx.count(Counter::TCPTimeWaitOverflow);
+            ctx.note(|| Remark::TimeWaitOverflow(new.key));
             return None;
         }
         let bit = |set: bool, bit: u8| if set { bit } else { 0 };
