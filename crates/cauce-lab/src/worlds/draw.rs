@@ -61,7 +61,6 @@ impl WorldPlan {
             _ => 4,
         };
         let mut sysctls = [draw_sysctls(&mut rng), draw_sysctls(&mut rng)];
-        shrink_one_window_only(&mut sysctls);
         draw_probing(&mut LabRng::new(seed, 2), &mut pair, &mut sysctls);
         draw_scarcity(&mut LabRng::new(seed, 3), &mut sysctls);
         // Where an orphan's stay in FIN-WAIT-2 is short, a keepalive of the peer is rightly answered by a
@@ -80,17 +79,6 @@ impl WorldPlan {
             connections: (0..connections).map(|_| draw_connection(&mut rng, one_way, keepalive)).collect(),
             pair,
         }
-    }
-}
-
-/// Where both hosts take windows back, each may number its ACKs by the end of a window that shrank below what the
-/// other has already received; each then refuses the other's ACKs as old, and both give up in the end: a known
-/// hazard (seed 12758 with both set) that follows from Linux's choice of sequence number, left out of the worlds.
-/// The draws stay as they are, so that every other seed keeps its world.
-fn shrink_one_window_only([first, second]: &mut [Vec<(&'static str, &'static str)>; 2]) {
-    const SHRINK: &str = "net.ipv4.tcp_shrink_window";
-    if first.iter().any(|(name, _)| *name == SHRINK) {
-        second.retain(|(name, _)| *name != SHRINK);
     }
 }
 
