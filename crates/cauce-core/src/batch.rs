@@ -80,7 +80,8 @@ pub struct Token {
     pub class: TrafficClass,
 }
 
-/// The sender's wishes for a device that schedules or filters.
+/// The sender's wishes for a device that schedules or filters (O-42). A packet socket hands them to its interface; TUN and
+/// TAP have no place for them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrafficClass {
     /// SO_PRIORITY, or what IP_TOS implies.

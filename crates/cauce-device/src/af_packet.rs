@@ -2,6 +2,8 @@
 //!
 //! The kernel's own stack sees the same packets. Either the interface has no address of the kernel's, or
 //! the stack is given a hardware address of its own.
+//!
+//! The interface's queueing discipline and filters see SO_PRIORITY, or what IP_TOS implies, and SO_MARK of the sender (O-42).
 
 use crate::device::Medium;
 use crate::host;
@@ -56,7 +58,7 @@ impl AfPacket {
             None => hardware_address(fd.as_fd(), name).map_err(failed)?,
         };
         let mtu = mtu(fd.as_fd(), name).map_err(failed)?;
-        let io = PacketIo::new(fd, true, mtu, Medium::Ethernet { mac }, 0, 1).counting_drops();
+        let io = PacketIo::new(fd, true, mtu, Medium::Ethernet { mac }, 0, 1).of_packet_socket();
         let io = if options.offload { io } else { io.finish_in_software() };
         Ok(AfPacket { interface: name.clone(), io })
     }

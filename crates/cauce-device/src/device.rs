@@ -96,6 +96,9 @@ pub struct DeviceCounters {
     pub tx_rejected: u64,
     /// The error of the last rejected packet, as `errno`; 0 if there was none.
     pub tx_last_errno: i32,
+    /// How often a packet socket was refused the priority or the mark of what it sends, for want of privilege; the packets
+    /// went without.
+    pub tx_unclassed: u64,
 }
 
 impl DeviceCounters {

@@ -12,9 +12,10 @@ use crate::sys::packet_socket::dropped;
 use crate::vnet::{Received, VNET_HEADER, VnetHeader};
 use arrayvec::ArrayVec;
 use bytes::Bytes;
-use cauce_core::batch::{Batch, MAX_SLICES, Token, Transmit};
+use cauce_core::batch::{Batch, MAX_SLICES, Token, TrafficClass, Transmit};
 use cauce_core::frame::Frame;
 use rustix::io::Errno;
+use socket2::SockRef;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,8 +39,10 @@ pub(crate) struct PacketIo {
     /// Coalesces where the kernel hands over single packets.
     gro: Gro,
     counters: DeviceCounters,
-    /// A packet socket, whose kernel side counts what it drops.
-    counts_drops: bool,
+    /// A packet socket, whose kernel side counts what it drops, and knows classes of what it sends.
+    is_packet_socket: bool,
+    /// The class that the packet socket gives to what it sends.
+    class: TrafficClass,
     dropped: AtomicU64,
     /// Room for packets in one piece.
     line: Vec<u8>,
@@ -76,15 +79,16 @@ impl PacketIo {
             scatter: Scatter::new(Pool::new(POOL_LIMIT)),
             gro: Gro::new(medium),
             counters: DeviceCounters::default(),
-            counts_drops: false,
+            is_packet_socket: false,
+            class: TrafficClass::default(),
             dropped: AtomicU64::new(0),
             line: Vec::new(),
         }
     }
 
     /// The descriptor is a packet socket.
-    pub(crate) fn counting_drops(mut self) -> Self {
-        self.counts_drops = true;
+    pub(crate) fn of_packet_socket(mut self) -> Self {
+        self.is_packet_socket = true;
         self
     }
 
@@ -101,7 +105,7 @@ impl PacketIo {
 
     pub(crate) fn counters(&self) -> DeviceCounters {
         let mut counters = self.counters;
-        if self.counts_drops {
+        if self.is_packet_socket {
             // The kernel starts anew each time it is asked.
             let more = u64::from(dropped(self.fd()).unwrap_or(0));
             counters.rx_dropped = self.dropped.fetch_add(more, Ordering::Relaxed) + more;
@@ -166,6 +170,7 @@ impl PacketIo {
     pub(crate) fn transmit(&mut self, batch: &mut Batch, sent: &mut Vec<Token>) -> io::Result<usize> {
         let mut count = 0;
         while let Some(transmit) = batch.pop() {
+            self.switch_class(transmit.token.class);
             let vnet = if self.offload { VnetHeader::for_transmit(&transmit) } else { None };
             let left = match vnet {
                 Some(header) => self.send_whole(header, &transmit),
@@ -193,6 +198,26 @@ impl PacketIo {
             }
         }
         Ok(count)
+    }
+
+    /// A packet socket sends with one class at a time. Few senders have another than their neighbours.
+    fn switch_class(&mut self, class: TrafficClass) {
+        if !self.is_packet_socket || class == self.class {
+            return;
+        }
+        let before = std::mem::replace(&mut self.class, class);
+        let fd = self.fd();
+        let socket = SockRef::from(&fd);
+        let mut done = Ok(());
+        if class.priority != before.priority {
+            done = socket.set_priority(class.priority);
+        }
+        if class.mark != before.mark {
+            done = done.and(socket.set_mark(class.mark));
+        }
+        if done.is_err() {
+            self.counters.tx_unclassed += 1;
+        }
     }
 
     /// Sends an entry as it is and lets the kernel finish it.

@@ -5,14 +5,16 @@ mod namespace;
 mod support;
 
 use bytes::Bytes;
-use cauce_core::batch::{Batch, Gso, PartialChecksum, SendReason, Token, Transmit};
+use cauce_core::batch::{Batch, Gso, PartialChecksum, SendReason, Token, TrafficClass, Transmit};
 use cauce_core::frame::{ChecksumState, DeviceId, Frame};
 use cauce_device::host::{HostConfig, HostRoute, configure};
 use cauce_device::offload::packets_of;
 use cauce_device::*;
 use namespace::inside;
+use socket2::SockRef;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream, UdpSocket};
+use std::process::Command;
 use std::time::{Duration, Instant};
 use support::{ACK, FIN, PSH, SYN, checksums_are_right, payload, plain_sum};
 
@@ -351,8 +353,8 @@ fn tap_with_and_without_offload() {
     }
 }
 
-/// A veth pair: the kernel has addresses on one end, the packet socket is on the other.
-fn on_a_veth(offload: bool, mac: Option<[u8; 6]>) {
+/// A veth pair: the kernel has addresses on one end, the packet socket will be on the other.
+fn make_veth() {
     let work = async {
         let (connection, handle, _) = rtnetlink::new_connection().unwrap();
         tokio::spawn(connection);
@@ -361,6 +363,10 @@ fn on_a_veth(offload: bool, mac: Option<[u8; 6]>) {
     tokio::runtime::Builder::new_current_thread().enable_io().build().unwrap().block_on(work);
     configure("ours0", &HostConfig { up: true, ..HostConfig::default() }).unwrap();
     configure("host0", &addresses()).unwrap();
+}
+
+fn on_a_veth(offload: bool, mac: Option<[u8; 6]>) {
+    make_veth();
     let options = AfPacketOptions { interface: "ours0".into(), offload, mac };
     let mut device = AfPacket::open(&options).unwrap();
     assert_eq!((device.capabilities().mtu, device.capabilities().tso), (1500, offload));
@@ -390,6 +396,85 @@ fn packet_socket_with_an_address_of_its_own() {
     if inside("packet_socket_with_an_address_of_its_own") {
         on_a_veth(true, Some([2, 0, 0, 9, 9, 9]));
     }
+}
+
+/// Runs `tc` with these words; `None` where this kernel has not what they ask for.
+fn tc(words: &str) -> Option<String> {
+    let output = Command::new("tc").args(words.split(' ')).output().expect("tc (iproute2)");
+    output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+}
+
+/// How many packets each of the three classes of `ours0` has sent.
+fn sent_by_class() -> [u64; 3] {
+    let told = tc("-s class show dev ours0").unwrap();
+    [1, 2, 3].map(|class| {
+        let (_, after) = told.split_once(&format!("class htb 1:{class} ")).unwrap();
+        let (before, _) = after.split_once(" pkt").unwrap();
+        before.rsplit(' ').next().unwrap().parse().unwrap()
+    })
+}
+
+/// A frame for nobody, of a sender with this class.
+fn frame_of(class: TrafficClass) -> Transmit {
+    let header = [&[0xff; 6][..], &[2, 0, 0, 0, 0, 1], &[0x88, 0xb5], &[0; 46]].concat();
+    Transmit {
+        header: header.into_iter().collect(),
+        payload: [].into_iter().collect(),
+        gso: None,
+        checksum: None,
+        network_offset: 14,
+        transport_offset: 34,
+        device: DeviceId(0),
+        reason: SendReason::Data,
+        token: Token { class, ..Token::NONE },
+    }
+}
+
+/// O-42: the interface's scheduler sees SO_PRIORITY of what a packet socket sends, packet by packet.
+#[test]
+fn a_scheduler_sees_priorities() {
+    if !inside("a_scheduler_sees_priorities") {
+        return;
+    }
+    make_veth();
+    let class =
+        |number| format!("class add dev ours0 parent 1: classid 1:{number} htb rate 1gbit quantum 1500");
+    let mut words = vec!["qdisc add dev ours0 root handle 1: htb default 1".to_owned()];
+    words.extend([1, 2, 3].map(class));
+    if words.iter().any(|words| tc(words).is_none()) {
+        let _ = writeln!(std::io::stderr().lock(), "\n*** SKIPPED: this kernel has no HTB");
+        return;
+    }
+    let options = AfPacketOptions { interface: "ours0".into(), offload: true, mac: None };
+    let mut device = AfPacket::open(&options).unwrap();
+    let before = sent_by_class();
+    let mut batch = Batch::new(16);
+    // A priority that is the handle of a class chooses it.
+    for priority in [0, 0x1_0002, 0x1_0002, 0x1_0003, 0, 0x1_0003, 0x1_0002, 0, 0] {
+        batch.push(frame_of(TrafficClass { priority, mark: 0 }));
+    }
+    device.transmit(&mut batch, &mut Vec::new()).unwrap();
+    let after = sent_by_class();
+    assert_eq!([0, 1, 2].map(|class| after[class] - before[class]), [4, 3, 2]);
+    assert_eq!(device.counters().tx_unclassed, 0);
+}
+
+/// O-42: so do its filters with SO_MARK, for which the socket has what the packet has.
+#[test]
+fn filters_see_marks() {
+    if !inside("filters_see_marks") {
+        return;
+    }
+    make_veth();
+    let options = AfPacketOptions { interface: "ours0".into(), offload: false, mac: None };
+    let mut device = AfPacket::open(&options).unwrap();
+    for mark in [0, 77, 77, 3, 0] {
+        let mut batch = Batch::new(1);
+        batch.push(frame_of(TrafficClass { priority: 0, mark }));
+        device.transmit(&mut batch, &mut Vec::new()).unwrap();
+        assert_eq!(SockRef::from(&device.readiness().unwrap()).mark().unwrap(), mark);
+    }
+    assert_eq!((device.counters().tx_packets, device.counters().tx_unclassed), (5, 0));
 }
 
 #[test]

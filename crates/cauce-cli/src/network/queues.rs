@@ -100,6 +100,7 @@ impl<D: Device> Device for Queues<D> {
             sum.tx_bytes += counters.tx_bytes;
             sum.tx_blocked += counters.tx_blocked;
             sum.tx_rejected += counters.tx_rejected;
+            sum.tx_unclassed += counters.tx_unclassed;
             if counters.tx_last_errno != 0 {
                 sum.tx_last_errno = counters.tx_last_errno;
             }
