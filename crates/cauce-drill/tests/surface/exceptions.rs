@@ -176,15 +176,6 @@ pub const ALL: &[Exception] = &[
         ends: NEVER,
     },
     Exception {
-        row: "A-23",
-        why: "what is left of a lost connection is no socket to be bound; Linux lets it",
-        applies: |case| {
-            let bind = matches!(case.op(), Op::Call(Call::Bind { .. }));
-            bind && case.ours.errno == libc::EINVAL && case.theirs().errno != libc::EINVAL
-        },
-        ends: |case| case.theirs().errno == 0,
-    },
-    Exception {
         row: "O-40",
         why: "time-outs are kept to the microsecond; Linux rounds up to its tick",
         applies: |case| {
