@@ -64,16 +64,7 @@ impl CongestionControl for Bic {
     }
 
     fn cong_avoid(&mut self, window: &mut Window, view: &SenderView, acked: u32) {
-        if !window.is_cwnd_limited() {
-            return;
-        }
-        let mut acked = acked;
-        if window.in_slow_start() {
-            acked = window.slow_start(acked);
-            if acked == 0 {
-                return;
-            }
-        }
+        let Some(acked) = window.beyond_slow_start(acked) else { return };
         let cwnd = window.cwnd();
         let period = if cwnd <= view.tuning.bic_low_window { cwnd } else { self.period(cwnd) };
         window.cong_avoid_ai(period, acked);

@@ -136,16 +136,7 @@ impl CongestionControl for Cubic {
     }
 
     fn cong_avoid(&mut self, window: &mut Window, view: &SenderView, acked: u32) {
-        if !window.is_cwnd_limited() {
-            return;
-        }
-        let mut acked = acked;
-        if window.in_slow_start() {
-            acked = window.slow_start(acked);
-            if acked == 0 {
-                return;
-            }
-        }
+        let Some(acked) = window.beyond_slow_start(acked) else { return };
         self.update(window.cwnd(), acked, millis(view));
         window.cong_avoid_ai(self.cnt, acked);
     }

@@ -17,16 +17,7 @@ impl CongestionControl for Reno {
     }
 
     fn cong_avoid(&mut self, window: &mut Window, _: &SenderView, acked: u32) {
-        if !window.is_cwnd_limited() {
-            return;
-        }
-        let mut acked = acked;
-        if window.in_slow_start() {
-            acked = window.slow_start(acked);
-            if acked == 0 {
-                return;
-            }
-        }
+        let Some(acked) = window.beyond_slow_start(acked) else { return };
         window.cong_avoid_ai(window.cwnd(), acked);
     }
 }

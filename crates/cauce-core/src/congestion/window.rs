@@ -132,6 +132,19 @@ impl Window {
         left
     }
 
+    /// What congestion avoidance has to do with `acked` delivered segments once slow start has taken its part: `None` if
+    /// nothing is left, or if the sender does not use its window, which then must not grow (RFC 7661).
+    pub fn beyond_slow_start(&mut self, acked: u32) -> Option<u32> {
+        if !self.is_cwnd_limited() {
+            return None;
+        }
+        if !self.in_slow_start() {
+            return Some(acked);
+        }
+        let left = self.slow_start(acked);
+        (left > 0).then_some(left)
+    }
+
     /// Congestion avoidance: one segment for every `per_segment` delivered.
     pub fn cong_avoid_ai(&mut self, per_segment: u32, acked: u32) {
         let per_segment = per_segment.max(1);
