@@ -13,8 +13,17 @@ pub struct Case<'a> {
     pub done: &'a [(&'a Op, &'a Outcome)],
     /// Our answer to the last.
     pub ours: &'a Outcome,
-    /// It is the readiness after the answers that differs, not the answers.
-    pub readiness: bool,
+    pub what: What,
+}
+
+/// What differs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    Answer,
+    /// The answers are the same, what poll() says after them is not.
+    Readiness,
+    /// So are all answers, but not what has been sent when the last step was done.
+    Wire,
 }
 
 /// One of them.
@@ -56,7 +65,7 @@ impl Case<'_> {
 
     /// The answers to such an option differ.
     fn option(&self, level: i32, name: i32) -> bool {
-        !self.readiness && is_option(self.op(), level, name)
+        self.what == What::Answer && is_option(self.op(), level, name)
     }
 
     fn reads(&self) -> bool {
@@ -100,7 +109,7 @@ pub const ALL: &[Exception] = &[
                 _ => false,
             };
             let reads_nothing = matches!(case.op(), Op::Call(call) if no_bytes(call));
-            !case.readiness && reads_nothing && case.ours.result == 0 && case.theirs().result == -1
+            case.what == What::Answer && reads_nothing && case.ours.result == 0 && case.theirs().result == -1
         },
         // An error that Linux has told is gone for later calls.
         ends: |case| ![libc::EAGAIN, libc::ENOTCONN, libc::EINVAL].contains(&case.theirs().errno),

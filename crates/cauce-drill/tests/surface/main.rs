@@ -1,6 +1,7 @@
 //! The surface of sockets against the kernel: random sequences of options, ioctls and calls on sockets in random states,
 //! on this machine's kernel and on our stack, with the same raw peer on a TUN device driving both. Results, errors,
-//! what is written through pointers, and readiness after each step must be the same.
+//! what is written through pointers, and readiness after each step must be the same, and so must what has been sent in the
+//! end, but for bare acknowledgements.
 //!
 //! What differs on purpose stands in [`exceptions`], each with its row. A difference prints its seed, the shortest
 //! sequence that shows it, and a script of `cauce drill` that passes on the kernel. `CAUCE_SURFACE=COUNT` sets how many sequences run (default 400), `CAUCE_SEED` the first.

@@ -25,6 +25,11 @@ pub struct Line {
 }
 
 impl Line {
+    /// The stack sent it, and it is no bare acknowledgement.
+    pub fn tells(&self) -> bool {
+        !self.incoming && !self.text.starts_with(". ")
+    }
+
     /// As a script writes it.
     pub fn text(&self, with_ports: bool) -> String {
         let (local, remote) = self.connection;

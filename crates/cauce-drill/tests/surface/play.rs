@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use super::exceptions::{Case, excuse};
+use super::exceptions::{Case, What, excuse};
 use super::options;
 use super::peer::{Line, Peer};
 use super::script::{Step, recorded};
@@ -51,8 +51,7 @@ pub struct Difference {
     settings: Settings,
     /// The kernel's steps, the last of them the one that differs.
     taken: Vec<Taken>,
-    /// The answers are the same, what poll() says after them is not.
-    readiness: bool,
+    what: What,
     kernel: String,
     ours: String,
 }
@@ -68,13 +67,17 @@ impl Difference {
                 _ => None,
             })
             .collect();
-        recorded(&self.sequence, &steps, self.readiness, &self.settings)
+        recorded(&self.sequence, &steps, self.what == What::Readiness, &self.settings)
     }
 }
 
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let what = if self.readiness { "readiness" } else { "the answer" };
+        let what = match self.what {
+            What::Answer => "the answer",
+            What::Readiness => "readiness",
+            What::Wire => "what is sent",
+        };
         let who = if self.sequence.privileged { "" } else { ", without privilege" };
         writeln!(f, "{}{who}: {what} differs", self.sequence.mode.name())?;
         let all = self.sequence.state.iter().chain(&self.sequence.ops);
@@ -111,44 +114,56 @@ impl Pair {
             .targets
             .each_mut()
             .map(|target| Run::new(&mut **target, &self.settings, self.port).all(sequence));
-        let (step, readiness, said, own) = first_difference(sequence, &kernel, &core)?;
+        let (step, what, said, own) = first_difference(sequence, &kernel, &core)?;
         kernel.truncate(step + 1);
         let (sequence, settings) = (sequence.clone(), self.settings.clone());
-        Some(Difference { sequence, settings, taken: kernel, readiness, kernel: said, ours: own })
+        Some(Difference { sequence, settings, taken: kernel, what, kernel: said, ours: own })
     }
 }
 
-/// The first step that differs without an excuse, whether in readiness alone, and what both say.
+/// The first step that differs without an excuse, what differs there, and what both say.
 fn first_difference(
     sequence: &Sequence,
     kernel: &[Taken],
     core: &[Taken],
-) -> Option<(usize, bool, String, String)> {
+) -> Option<(usize, What, String, String)> {
     let ops = sequence.state.iter().chain(&sequence.ops);
     let mut done: Vec<(&Op, &Outcome)> = Vec::new();
+    let mut last = None;
     for (step, ((op, kernel), ours)) in ops.zip(kernel).zip(core).enumerate() {
         let (Reply::Done(theirs), Reply::Done(own)) = (&kernel.reply, &ours.reply) else {
-            return Some((step, false, format!("{:?}", kernel.reply), format!("{:?}", ours.reply)));
+            return Some((step, What::Answer, format!("{:?}", kernel.reply), format!("{:?}", ours.reply)));
         };
         done.push((op, theirs));
+        last = Some((step, own));
         let answers = same(op, theirs, own);
-        for readiness in [false, true] {
-            if if readiness { kernel.readiness == ours.readiness } else { answers } {
+        for what in [What::Answer, What::Readiness] {
+            if if what == What::Readiness { kernel.readiness == ours.readiness } else { answers } {
                 continue;
             }
-            let case = Case { done: &done, ours: own, readiness };
+            let case = Case { done: &done, ours: own, what };
             match excuse(&case) {
                 // What follows may differ for the same reason.
                 Some(exception) if (exception.ends)(&case) => return None,
                 Some(_) => {}
-                None if readiness => {
-                    return Some((step, true, events(&kernel.readiness), events(&ours.readiness)));
+                None if what == What::Readiness => {
+                    return Some((step, what, events(&kernel.readiness), events(&ours.readiness)));
                 }
-                None => return Some((step, false, format!("{theirs:?}"), format!("{own:?}"))),
+                None => return Some((step, what, format!("{theirs:?}"), format!("{own:?}"))),
             }
         }
     }
-    None
+    let [theirs, own] = [kernel, core].map(sent);
+    let (step, ours) = last.filter(|_| theirs != own)?;
+    let what = What::Wire;
+    let excused = excuse(&Case { done: &done, ours, what }).is_some();
+    (!excused).then(|| (step, what, theirs.join(", "), own.join(", ")))
+}
+
+/// What a stack has sent, but for bare acknowledgements: Linux's timers of those come with its ticks (O-11).
+fn sent(all: &[Taken]) -> Vec<String> {
+    let lines = all.iter().flat_map(|taken| &taken.wire).filter(|line| line.tells());
+    lines.map(|line| line.text(true)).collect()
 }
 
 /// Answers are the same, but for values that are a stack's own.
@@ -228,6 +243,10 @@ impl<'t> Run<'t> {
             if stuck {
                 break;
             }
+        }
+        self.peer.listen(self.target, false);
+        if let Some(last) = all.last_mut() {
+            last.wire.append(&mut self.peer.wire);
         }
         self.end();
         all
