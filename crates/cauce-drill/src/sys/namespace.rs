@@ -4,8 +4,9 @@ use std::{fs, io};
 
 /// Gives the calling thread a table of descriptors of its own, which threads that it starts share. A process that
 /// another thread starts has no copies of what is opened here from now on: not even for the moment between its fork
-/// and its exec, in which such a copy keeps a socket open that a script has closed. Call it once on each thread whose
-/// threads run scripts against the kernel.
+/// and its exec, in which such a copy keeps a socket open that a script has closed. Call it once on a thread whose
+/// threads run scripts against the kernel and nothing else: what threads with other tables hold, such as the shells that
+/// our stack's targets share, must not be used there.
 ///
 /// # Errors
 /// ENOMEM.

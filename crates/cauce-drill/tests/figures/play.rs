@@ -4,7 +4,7 @@ use std::path::Path;
 use std::thread;
 
 use cauce_drill::against::core::Core;
-use cauce_drill::against::kernel::Kernel;
+use cauce_drill::against::kernel::{Kernel, own_descriptors};
 use cauce_drill::{Against, Checked, Figures, Options, Source, check};
 
 /// Runs on the kernel after which a script that will not run there undisturbed is left out; the stage that runs all
@@ -27,6 +27,7 @@ pub fn both(path: &Path) -> Option<(Figures, Figures)> {
         // The thread moves into a network namespace of its own.
         let played = thread::scope(|scope| {
             let run = scope.spawn(|| {
+                own_descriptors().ok()?;
                 let mut kernel = Kernel::new(directory.to_owned());
                 let figures = checked.figures(&mut kernel);
                 figures.ok().filter(|_| !kernel.was_disturbed())

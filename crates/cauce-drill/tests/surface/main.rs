@@ -17,7 +17,7 @@ use std::sync::Mutex;
 use std::thread;
 
 use cauce_drill::IpMode;
-use cauce_drill::against::kernel::{own_descriptors, ready};
+use cauce_drill::against::kernel::ready;
 use play::{Difference, Pair};
 use sequence::Sequence;
 
@@ -36,7 +36,6 @@ const MODES: [IpMode; 4] = [IpMode::V4, IpMode::V6, IpMode::Mapped, IpMode::V4];
 
 /// The seeds of one version, which lie apart by as many as there are versions.
 fn run(seeds: &[u64], mode: IpMode, found: &Mutex<Vec<(u64, Difference)>>) {
-    own_descriptors().expect("descriptors of its own");
     let mut pair = Pair::new(mode);
     for seed in seeds {
         if found.lock().expect("no panic").len() >= ENOUGH {

@@ -8,7 +8,7 @@ use super::exceptions::{Case, What, excuse};
 use super::options;
 use super::peer::{Line, Peer};
 use super::script::{Step, recorded};
-use super::sequence::{Op, Sequence};
+use super::sequence::{Op, Sequence, Unreached};
 use cauce_drill::against::core::Core;
 use cauce_drill::against::kernel::Kernel;
 use cauce_drill::call::{Address, Answer, Call, Outcome};
@@ -248,7 +248,7 @@ impl<'t> Run<'t> {
         if let Some(last) = all.last_mut() {
             last.wire.append(&mut self.peer.wire);
         }
-        self.end();
+        self.end(sequence);
         all
     }
 
@@ -261,7 +261,12 @@ impl<'t> Run<'t> {
             Op::PeerRefuses => self.peer.refuse(target),
             Op::PeerSends(bytes) => self.peer.send(target, *bytes, false),
             Op::PeerSendsUrgent(bytes) => self.peer.send(target, *bytes, true),
+            Op::PeerSendsAhead(bytes) => self.peer.send_ahead(target, *bytes),
+            Op::PeerRepeats => self.peer.repeat(target),
             Op::PeerAcknowledges => self.peer.acknowledge(target),
+            Op::PeerAcknowledgesPart => self.peer.acknowledge_part(target),
+            Op::PeerWindow(window) => self.peer.window = *window,
+            Op::RouterTells(why) => self.peer.report(target, *why),
             Op::PeerCloses => self.peer.close(target),
             Op::PeerResets => self.peer.reset(target),
             Op::Mode(call) => return self.mode(call),
@@ -356,8 +361,14 @@ impl<'t> Run<'t> {
         }
     }
 
-    /// Nothing of the sequence stays: connections are reset.
-    fn end(&mut self) {
+    /// Nothing of the sequence stays: connections are reset, and what is known of the path is forgotten.
+    fn end(&mut self, sequence: &Sequence) {
+        let narrow = |op: &Op| matches!(op, Op::RouterTells(Unreached::TooBig(_)));
+        if sequence.ops.iter().any(narrow) {
+            for forget in ["ip -4 route flush cache", "ip -6 route flush cache"] {
+                self.target.command(forget).unwrap_or_else(|error| panic!("{forget}: {error}"));
+            }
+        }
         for fd in std::mem::take(&mut self.slots) {
             let value = Some([1i32.to_ne_bytes(), 0i32.to_ne_bytes()].concat());
             let (level, name) = (libc::SOL_SOCKET, libc::SO_LINGER);

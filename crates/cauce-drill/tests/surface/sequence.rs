@@ -43,8 +43,18 @@ pub enum Op {
     PeerSends(u16),
     /// The peer sends so many bytes, of which the last is urgent.
     PeerSendsUrgent(u16),
+    /// The peer sends so many bytes behind a hole of a hundred.
+    PeerSendsAhead(u16),
+    /// The peer sends its last hundred bytes again.
+    PeerRepeats,
     /// The peer acknowledges everything.
     PeerAcknowledges,
+    /// The peer acknowledges half of what it has not yet.
+    PeerAcknowledgesPart,
+    /// The window of the peer's segments from now on.
+    PeerWindow(u16),
+    /// A router tells that the last segment did not arrive.
+    RouterTells(Unreached),
     /// The peer has nothing more to send.
     PeerCloses,
     /// The peer resets the connection.
@@ -55,6 +65,17 @@ pub enum Op {
     Pass(u16),
     /// The shortest retransmission time-out in microseconds, of the connections that begin now.
     LeastTimeout(u32),
+}
+
+/// Why a segment did not arrive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unreached {
+    Net,
+    Host,
+    Port,
+    /// It was longer than so many bytes.
+    TooBig(u16),
+    TimeExceeded,
 }
 
 impl fmt::Display for Op {
@@ -205,12 +226,32 @@ fn op(random: &mut Random, mode: IpMode) -> Op {
         24..=31 => call(random, fd, mode),
         32..=33 => Op::PeerSends(random.one_of(&[1, 100, 1000])),
         34 => Op::PeerSendsUrgent(random.one_of(&[1, 5])),
-        35 => Op::PeerAcknowledges,
+        35 => peer(random),
         36 => Op::PeerCloses,
         37 => Op::PeerResets,
         38 => Op::PeerConnects,
         _ if random.below(2) == 0 => Op::PeerAccepts,
         _ => Op::PeerRefuses,
+    }
+}
+
+/// What else comes from the wire.
+fn peer(random: &mut Random) -> Op {
+    let unreached = [
+        Unreached::Net,
+        Unreached::Host,
+        Unreached::Port,
+        Unreached::TooBig(1400),
+        Unreached::TooBig(600),
+        Unreached::TimeExceeded,
+    ];
+    match random.below(10) {
+        0..=3 => Op::PeerAcknowledges,
+        4 => Op::PeerAcknowledgesPart,
+        5 => Op::PeerSendsAhead(random.one_of(&[1, 100, 1000])),
+        6 => Op::PeerRepeats,
+        7 => Op::PeerWindow(random.one_of(&[0, 1, 500, 1000, 5000, 65_535])),
+        _ => Op::RouterTells(random.one_of(&unreached)),
     }
 }
 
