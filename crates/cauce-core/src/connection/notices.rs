@@ -251,15 +251,6 @@ impl Connection {
         }
     }
 
-    /// Takes the oldest message of the error queue (MSG_ERRQUEUE).
-    pub(crate) fn take_message(&mut self) -> Option<ErrorMessage> {
-        let (message, next) = self.rare.as_mut()?.errors.pop()?;
-        if next.is_some() || message.is_icmp() {
-            self.error = next;
-        }
-        Some(message)
-    }
-
     /// When the newest byte of the last read arrived, for users who asked.
     pub(crate) fn read_stamp(&self) -> Option<Instant> {
         self.rare.as_ref().and_then(|rare| rare.arrivals.of_last_read())

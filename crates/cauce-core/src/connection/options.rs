@@ -55,7 +55,6 @@ impl Connection {
                 self.options.recv_lowat = self.recv.set_low_water(self.options.recv_lowat, cx);
                 self.tell(Readiness::IN);
             }
-            SocketOption::BindToDevice(_) => self.path.generation = self.path.generation.wrapping_sub(1),
             _ => {}
         }
         Ok(())

@@ -232,7 +232,7 @@ impl Receiver {
 
     /// `TCP_WINDOW_CLAMP` on an open connection (O-14): later windows stay within it, also when auto-tuning
     /// grows the buffer. What is offered already stays offered. Values below half of [`MIN_RCVBUF`] are
-    /// raised to it; whoever parses the option refuses 0.
+    /// raised to it, but for 0, which is for connections that are over.
     pub fn set_window_clamp(&mut self, bytes: u32) {
         self.window.set_user_clamp(bytes, self.nxt);
     }

@@ -299,8 +299,13 @@ impl Window {
     }
 
     /// `TCP_WINDOW_CLAMP` on a connection (O-14): the bound of later offers, also above that of auto-tuning;
-    /// nothing is taken back. The value is raised to half of [`MIN_RCVBUF`].
+    /// nothing is taken back. The value is raised to half of [`MIN_RCVBUF`]. With 0 there is no window any more: the
+    /// connection is over.
     pub fn set_user_clamp(&mut self, clamp: u32, nxt: u64) {
+        if clamp == 0 {
+            (self.user_clamp, self.clamp) = (0, 0);
+            return;
+        }
         self.user_clamp = clamp.max(MIN_RCVBUF / 2);
         self.clamp = self.clamp.max(self.user_clamp);
         let earned = self.offered(nxt).min(self.limit());

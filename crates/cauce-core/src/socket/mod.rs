@@ -15,6 +15,7 @@ pub mod tcp_info;
 pub mod timestamping;
 mod transfer;
 
+use self::error_queue::ErrorQueue;
 use crate::connection::flag;
 use crate::stack::{PortHold, Stack};
 use crate::sysctl::AlgorithmName;
@@ -85,6 +86,8 @@ pub(crate) struct Idle {
     /// What a lost connection left behind, until a call tells it.
     pub(crate) error: Option<Errno>,
     pub(crate) leftover: Leftover,
+    /// Messages of a lost connection that nobody has read yet, which outlive it (Linux).
+    pub(crate) messages: ErrorQueue,
     /// Directions that were shut down although there was no connection, as bits of a connection's flags: Linux refuses
     /// that and remembers it.
     pub(crate) shut: u16,

@@ -37,7 +37,7 @@ impl Socket<'_> {
     /// [`Readiness::ERR`](super::readiness::Readiness::ERR). Reading an ICMP error takes its pending error
     /// away too.
     pub fn recv_error(&mut self) -> Option<ErrorMessage> {
-        self.stack.connection_mut(self.id)?.take_message()
+        self.stack.take_message(self.id)
     }
 
     /// True when the next byte to read is the urgent one, or the first after it (SIOCATMARK; A-12).

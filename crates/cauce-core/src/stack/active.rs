@@ -53,7 +53,7 @@ impl Stack {
             self.shared.counters.add(IpCounters::of_address(&to).out_no_routes, 1);
             return Err(Errno::ENETUNREACH);
         }
-        let found = self.interfaces.path(from, to, idle.options.route_query());
+        let found = self.interfaces.path(from, to, idle.options.route_query(), now);
         let (path, source) = found.map_err(|PathError(errno)| {
             if errno == Errno::ENETUNREACH {
                 self.shared.counters.add(IpCounters::of_address(&to).out_no_routes, 1);
@@ -139,7 +139,8 @@ impl Stack {
         hold: PortHold,
         takeover: Option<Takeover>,
     ) -> Result<(), Errno> {
-        let Some(Entry::Idle(idle)) = self.sockets.get(id) else { return Err(Errno::EBADF) };
+        let Some(Entry::Idle(idle)) = self.sockets.get_mut(id) else { return Err(Errno::EBADF) };
+        let messages = core::mem::take(&mut idle.messages);
         let name = self.interfaces.algorithm(key.remote, idle.options.route_query());
         let name = name.unwrap_or(idle.algorithm.name);
         let algorithm = self.registry.by_name(name.as_str()).unwrap_or_default();
@@ -160,6 +161,9 @@ impl Stack {
         let mut cx = self.shared.cx(now);
         let mut conn = Connection::active(setup, &mut cx);
         conn.set(flag::IN_FLOWS | flag::CONNECTING);
+        if !messages.is_empty() {
+            conn.rare_mut().errors = messages;
+        }
         let by_write = conn.options.has_rare(rare_flag::FASTOPEN_CONNECT) && conn.connect_by_write(&mut cx);
         if let Some(entry) = self.sockets.get_mut(id) {
             *entry = Entry::Connection(Box::new(conn));

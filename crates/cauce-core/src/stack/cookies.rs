@@ -103,32 +103,32 @@ impl Stack {
             if carried.sack {
                 record.flags |= HalfOpenFlags::SACK;
             }
-            if carried.ecn && self.still_accepts_ecn(id, arrived) {
+            if carried.ecn && self.still_accepts_ecn(id, arrived, now) {
                 record.flags |= HalfOpenFlags::ECN;
             }
             if let Some(scale) = carried.window_scale {
                 record.flags |= HalfOpenFlags::WINDOW_SCALE;
                 record.snd_wscale = scale;
-                record.rcv_wscale = self.offered_scale(id, arrived)?;
+                record.rcv_wscale = self.offered_scale(id, arrived, now)?;
             }
         }
         Some(record)
     }
 
     /// The setting or the route may have changed since the cookie said yes.
-    fn still_accepts_ecn(&self, id: SocketId, arrived: &Arrived) -> bool {
-        self.shared.sysctl.tcp_ecn != 0 || self.path_back(id, arrived).is_some_and(|path| path.ecn)
+    fn still_accepts_ecn(&self, id: SocketId, arrived: &Arrived, now: Instant) -> bool {
+        self.shared.sysctl.tcp_ecn != 0 || self.path_back(id, arrived, now).is_some_and(|path| path.ecn)
     }
 
-    fn path_back(&self, id: SocketId, arrived: &Arrived) -> Option<Path> {
+    fn path_back(&self, id: SocketId, arrived: &Arrived, now: Instant) -> Option<Path> {
         let query = self.options(id).ok()?.route_query();
-        let path = self.interfaces.path(Some(arrived.key.local), arrived.key.remote, query);
+        let path = self.interfaces.path(Some(arrived.key.local), arrived.key.remote, query, now);
         path.ok().map(|(path, _)| path)
     }
 
-    fn offered_scale(&self, id: SocketId, arrived: &Arrived) -> Option<u8> {
+    fn offered_scale(&self, id: SocketId, arrived: &Arrived, now: Instant) -> Option<u8> {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
-        let path = self.path_back(id, arrived)?;
+        let path = self.path_back(id, arrived, now)?;
         let mss = advertised_mss(&path, &listener.options, &self.shared.sysctl);
         Some(opening_window(&listener.options, &path, mss, true, &self.shared.sysctl).scale)
     }

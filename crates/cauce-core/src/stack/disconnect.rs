@@ -65,6 +65,7 @@ impl Stack {
             algorithm,
             error: conn.error,
             leftover: Leftover::of(conn),
+            messages: conn.rare.as_mut().map(|rare| core::mem::take(&mut rare.errors)).unwrap_or_default(),
             shut: 0,
         };
         if hold.held {

@@ -98,7 +98,7 @@ impl Stack {
         cookie: Option<FastOpen>,
         now: Instant,
     ) {
-        let Some(setup) = self.child_setup(listener_id, &record) else { return };
+        let Some(setup) = self.child_setup(listener_id, &record, now) else { return };
         let Some(Entry::Listener(listener)) = self.sockets.get_mut(listener_id) else { return };
         listener.opens.opened();
         let saved_syn = arrived.syn_headers.filter(|_| listener.options.saves_syn());

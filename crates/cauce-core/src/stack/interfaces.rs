@@ -42,6 +42,8 @@ pub struct InterfaceConfig {
 
 /// The device that leads from a stack to itself.
 pub const LOOPBACK: DeviceId = DeviceId(u16::MAX);
+/// The device of packets for which there is no way.
+pub(super) const NOWHERE: DeviceId = DeviceId(u16::MAX - 1);
 
 /// The MTU between a stack and itself, as Linux's `lo` has it (less one, because IPv4 says so).
 const LOOPBACK_MTU: u16 = 65_535;
@@ -147,6 +149,12 @@ impl Interfaces {
         &mut self.routes
     }
 
+    /// Forgets what ICMP has told of the MTUs of paths of IPv4, or of IPv6 (`ip route flush cache`). Connections ask their
+    /// routes again.
+    pub fn forget_path_mtus(&mut self, v4: bool) {
+        self.path_mtu.clear(v4);
+    }
+
     /// Takes packets for every address as if it were this stack's (transparent proxies).
     pub fn accept_any_address(&mut self, on: bool) {
         self.accept_any = on;
@@ -179,24 +187,14 @@ impl Interfaces {
         self.routes.lookup(&to, query).map_or(to, |hop| hop.next_hop)
     }
 
-    /// The way from `from` (or the best source) to `to`, as a connection keeps it, and the source.
-    /// A socket that is bound to a device goes over `device` alone.
+    /// The way from `from` (or the best source) to `to`, as a connection keeps it, with what has been learned of its MTU,
+    /// and the source. A socket that is bound to a device goes over `device` alone.
     pub(crate) fn path(
         &self,
         from: Option<Addr>,
         to: Addr,
         query: RouteQuery,
-    ) -> Result<(Path, Addr), PathError> {
-        self.path_at(from, to, query, None)
-    }
-
-    /// As [`Interfaces::path`], with what has been learned of the path's MTU.
-    pub(crate) fn path_at(
-        &self,
-        from: Option<Addr>,
-        to: Addr,
-        query: RouteQuery,
-        now: Option<Instant>,
+        now: Instant,
     ) -> Result<(Path, Addr), PathError> {
         // In IPv6 who is bound to the loopback reaches no address of another device (Linux).
         let elsewhere = !to.is_v4() && query.device == Some(LOOPBACK) && self.device_of(to).is_some();
@@ -227,7 +225,7 @@ impl Interfaces {
         let device_mtu = interface.map_or(1500, |config| config.mtu);
         let metrics = hop.metrics;
         let mut mtu = if metrics.mtu != 0 { metrics.mtu.min(device_mtu) } else { device_mtu };
-        let learned = now.and_then(|now| self.path_mtu.get(&to, now));
+        let learned = self.path_mtu.get(&to, now);
         if let Some(learned) = learned {
             mtu = mtu.min(learned.mtu);
         }
@@ -272,7 +270,7 @@ impl Interfaces {
 
     /// Renews a connection's copy of its path after the table has changed.
     pub(super) fn refresh(&self, conn: &mut Connection, cx: &mut Context<'_>) {
-        match self.path_at(Some(conn.key.local), conn.key.remote, conn.options.route_query(), Some(cx.now)) {
+        match self.path(Some(conn.key.local), conn.key.remote, conn.options.route_query(), cx.now) {
             Ok((path, _)) => {
                 // What is outstanding is not sent again for that: it may have arrived.
                 let other_mtu = path.mtu != conn.path.mtu;
@@ -281,8 +279,15 @@ impl Interfaces {
                     conn.sync_mss(cx);
                 }
             }
-            // Without a route now, the old one is tried until the connection gives up (RFC 1122 4.2.3.5).
-            Err(_) => conn.path.generation = self.generation(),
+            // Without a way, now or with these options, what is sent is lost until there is one again or the connection
+            // gives up, as on Linux, which tells the user in IPv6 alone. Every packet asks again.
+            Err(PathError(why)) => {
+                conn.path.device = NOWHERE;
+                conn.path.generation = self.generation().wrapping_sub(1);
+                if !conn.key.is_v4() {
+                    conn.soft_error = Some(why);
+                }
+            }
         }
     }
 

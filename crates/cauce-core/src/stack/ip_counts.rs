@@ -4,6 +4,7 @@
 //! field counts for each of them.
 
 use super::Stack;
+use super::interfaces::NOWHERE;
 use crate::batch::{Batch, Transmit};
 use crate::counters::{Counter, Counters};
 use cauce_wire::{Ecn, IpVersion};
@@ -133,6 +134,7 @@ fn count_sent(counters: &mut Counters, packet: &Transmit) {
 impl Stack {
     /// Counts the packets of TCP that were added to `out` behind its first `start`.
     pub(super) fn count_packets_sent(&mut self, start: usize, out: &Batch) {
-        out.iter().skip(start).for_each(|packet| count_sent(&mut self.shared.counters, packet));
+        let sent = out.iter().skip(start).filter(|packet| packet.device != NOWHERE);
+        sent.for_each(|packet| count_sent(&mut self.shared.counters, packet));
     }
 }

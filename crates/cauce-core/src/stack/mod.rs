@@ -28,6 +28,7 @@ pub mod deadlines;
 pub mod demux;
 mod disconnect;
 pub mod entity;
+mod errors;
 mod fast_open;
 pub mod fragments;
 pub mod icmp_errors;

@@ -1,7 +1,8 @@
 //! The way out: replies first, then connections in turn; packets to this stack itself turn around here
 //! (DESIGN 3: through a queue, never by recursion).
 
-use super::interfaces::LOOPBACK;
+use super::interfaces::{LOOPBACK, NOWHERE};
+use super::ip_counts::IpCounters;
 use super::{Entry, Stack};
 use crate::batch::{Batch, Token, Transmit};
 use crate::connection::{flag, pending};
@@ -82,24 +83,35 @@ impl Stack {
         self.redirect(start, now, out);
     }
 
-    /// Takes entries for this stack itself out of the batch, and gives those for layer-2 devices their link
-    /// header.
+    /// Takes entries for this stack itself and those without a way out of the batch, and gives those for layer-2 devices
+    /// their link header.
     fn redirect(&mut self, start: usize, now: Instant, out: &mut Batch) {
         self.count_packets_sent(start, out);
+        let stays = |packet: &Transmit| [LOOPBACK, NOWHERE].contains(&packet.device);
         let needs = out
             .iter()
             .skip(start)
-            .any(|packet| packet.device == LOOPBACK || self.neighbours.mac(packet.device).is_some());
+            .any(|packet| stays(packet) || self.neighbours.mac(packet.device).is_some());
         if !needs {
             return;
         }
         for packet in out.split_off(start) {
             if packet.device == LOOPBACK {
                 self.loop_back(packet, now);
+            } else if packet.device == NOWHERE {
+                self.lose(&packet, now);
             } else {
                 self.send_on_link(packet, now, out);
             }
         }
+    }
+
+    /// A packet for which there is no way.
+    fn lose(&mut self, packet: &Transmit, now: Instant) {
+        self.token_returned(packet.token, now);
+        let ip = IpCounters::of_packet(packet.header.get(usize::from(packet.network_offset)));
+        self.shared.counters.add(ip.out_no_routes, 1);
+        self.shared.trace.dropped(now, DropReason::Unroutable);
     }
 
     fn loop_back(&mut self, packet: Transmit, now: Instant) {

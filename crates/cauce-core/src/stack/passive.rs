@@ -141,7 +141,7 @@ impl Stack {
         let Some(Entry::Listener(listener)) = self.sockets.get(id) else { return None };
         let key = arrived.key;
         let (path, _) =
-            self.interfaces.path(Some(key.local), key.remote, listener.options.route_query()).ok()?;
+            self.interfaces.path(Some(key.local), key.remote, listener.options.route_query(), now).ok()?;
         let sysctl = &self.shared.sysctl;
         let theirs = &arrived.segment.header.options;
         let mss = advertised_mss(&path, &listener.options, sysctl);
@@ -399,7 +399,7 @@ impl Stack {
         saved_syn: Option<Bytes>,
         now: Instant,
     ) {
-        let Some(setup) = self.child_setup(listener_id, &record) else { return };
+        let Some(setup) = self.child_setup(listener_id, &record, now) else { return };
         let echo = arrived.segment.header.options.timestamps.map(|ts| ts.ecr);
         let complete = |setup, cx: &mut Context<'_>| Connection::passive(setup, &record, echo, cx);
         let id = self.insert_child(setup, saved_syn, now, complete);
@@ -453,10 +453,15 @@ impl Stack {
     }
 
     /// What a child of this listener starts with, its id still to be set; `None` without a route back.
-    pub(super) fn child_setup(&self, listener_id: SocketId, record: &HalfOpen) -> Option<Setup> {
+    pub(super) fn child_setup(
+        &self,
+        listener_id: SocketId,
+        record: &HalfOpen,
+        now: Instant,
+    ) -> Option<Setup> {
         let Some(Entry::Listener(listener)) = self.sockets.get(listener_id) else { return None };
         let query = listener.options.route_query();
-        let (path, _) = self.interfaces.path(Some(record.key.local), record.key.remote, query).ok()?;
+        let (path, _) = self.interfaces.path(Some(record.key.local), record.key.remote, query, now).ok()?;
         Some(Setup {
             id: SocketId::default(),
             key: record.key,

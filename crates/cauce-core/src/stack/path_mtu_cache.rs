@@ -90,9 +90,9 @@ impl PathMtuCache {
         self.entries.values().map(|(_, expires)| *expires).min()
     }
 
-    /// Forgets everything.
-    pub fn clear(&mut self) {
-        self.entries.clear();
+    /// Forgets everything about destinations of IPv4, or of IPv6.
+    pub fn clear(&mut self, v4: bool) {
+        self.entries.retain(|dst, _| dst.is_v4() != v4);
         self.generation = self.generation.wrapping_add(1);
     }
 
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(cache.get(&dst, start + LIMITS.expires), None);
         assert!(cache.expire(start + LIMITS.expires) && cache.is_empty());
         assert_eq!(cache.learn(dst, 0, 1500, start, LIMITS).unwrap().mtu, 552);
-        cache.clear();
+        cache.clear(true);
         assert_eq!(cache.len(), 0);
     }
 

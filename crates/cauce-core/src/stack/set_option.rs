@@ -78,6 +78,11 @@ impl Stack {
                 }
                 let mut cx = self.shared.cx(now);
                 let result = conn.set_option(&option, &mut cx);
+                if result.is_ok()
+                    && matches!(option, SocketOption::BindToDevice(_) | SocketOption::DontRoute(_))
+                {
+                    self.interfaces.refresh(conn, &mut cx);
+                }
                 self.settle(id, now);
                 result
             }

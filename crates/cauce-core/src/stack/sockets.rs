@@ -9,6 +9,7 @@ use crate::context::Context;
 use crate::counters::Counter;
 use crate::journal::Remark;
 use crate::socket::errno::Errno;
+use crate::socket::error_queue::ErrorQueue;
 use crate::socket::leftover::Leftover;
 use crate::socket::options::{SocketOptions, flag as option};
 use crate::socket::readiness::Readiness;
@@ -31,7 +32,9 @@ impl Stack {
         let options = SocketOptions::new(family, &self.shared.sysctl);
         let algorithm = AlgorithmChoice { name: self.shared.sysctl.tcp_congestion_control, by_user: false };
         let (hold, leftover) = (PortHold::default(), Leftover::default());
-        let idle = Idle { family, options, bound: None, hold, algorithm, error: None, leftover, shut: 0 };
+        let messages = ErrorQueue::default();
+        let idle =
+            Idle { family, options, bound: None, hold, algorithm, error: None, leftover, messages, shut: 0 };
         Ok(self.sockets.insert(Entry::Idle(Box::new(idle))))
     }
 
@@ -196,6 +199,7 @@ impl Stack {
             algorithm: listener.algorithm,
             error: listener.error,
             leftover: listener.leftover.dissolved(),
+            messages: ErrorQueue::default(),
             shut: 0,
         };
         self.listeners.remove(at, id);
@@ -312,7 +316,7 @@ impl Stack {
                 let writable = u64::from(idle.leftover.unsent) << 1 < u64::from(lowat);
                 let when = |is: bool, ready| if is { ready } else { Readiness::NONE };
                 Readiness::HUP
-                    | when(idle.error.is_some(), Readiness::ERR)
+                    | when(idle.error.is_some() || !idle.messages.is_empty(), Readiness::ERR)
                     | when(writable || idle.shut & flag::SND_SHUTDOWN != 0, Readiness::OUT)
                     | when(idle.shut & flag::RCV_SHUTDOWN != 0, Readiness::IN | Readiness::RDHUP)
             }
@@ -331,15 +335,6 @@ impl Stack {
             Some(Entry::Connection(conn)) => conn.sequence_left(),
             Some(Entry::Idle(idle)) => (idle.leftover.queued as usize, idle.leftover.unsent as usize),
             _ => (0, 0),
-        }
-    }
-
-    pub(crate) fn take_error(&mut self, id: SocketId) -> Option<Errno> {
-        match self.sockets.get_mut(id) {
-            Some(Entry::Connection(conn)) => conn.take_error().or_else(|| conn.soft_error.take()),
-            Some(Entry::Idle(idle)) => idle.error.take(),
-            Some(Entry::Listener(listener)) => listener.error.take(),
-            None => None,
         }
     }
 

@@ -19,21 +19,6 @@ impl Stack {
         matches!(self.sockets.get(id), Some(Entry::Idle(_)))
     }
 
-    /// True when a call would fail with an error that is pending; messages of the error queue fail none.
-    pub(crate) fn has_error(&self, id: SocketId) -> bool {
-        match self.sockets.get(id) {
-            Some(Entry::Connection(conn)) => conn.error.is_some(),
-            Some(Entry::Listener(listener)) => listener.error.is_some(),
-            Some(Entry::Idle(idle)) => idle.error.is_some(),
-            None => true,
-        }
-    }
-
-    /// True when a read would find no byte but an error: one that has read some before leaves it to the next.
-    pub(crate) fn only_error_is_left(&self, id: SocketId) -> bool {
-        self.connection(id).is_some_and(|conn| conn.stream_bytes() == 0 && conn.error.is_some())
-    }
-
     /// Notes that somebody waits until this socket is writable.
     pub(crate) fn await_room(&mut self, id: SocketId) {
         if let Some(Entry::Connection(conn)) = self.sockets.get_mut(id) {
@@ -126,9 +111,11 @@ fn seen_of(conn: &Connection, unconnected: Seen, now: Instant) -> Seen {
         family: conn.family(),
         mss: conn.mss,
         window_clamp: match (asks, conn.options.window_clamp) {
-            // The largest window that the offered scale can tell (Linux).
-            (true, 0) => 65_535 << conn.negotiated.rcv_scale,
-            (true, clamp) => clamp,
+            // At most the largest window that the offered scale can tell (Linux).
+            (true, clamp) => {
+                let largest = 65_535 << conn.negotiated.rcv_scale;
+                if clamp == 0 { largest } else { clamp.min(largest) }
+            }
             _ => conn.recv.window_clamp(),
         },
         quick_ack: conn.recv.quick_ack(),

@@ -203,8 +203,12 @@ pub const ALL: &[Exception] = &[
         why: "what is bound to the loopback reaches nobody else; Linux sends it there all the same",
         applies: |case| {
             let device = |op: &Op, _: &Outcome| is_option(op, libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
-            let connect = matches!(case.op(), Op::Call(Call::Connect { .. }));
-            connect && case.ours.errno == libc::ENETUNREACH && case.after(device)
+            let connects = match case.op() {
+                Op::Call(Call::Connect { .. }) => true,
+                Op::Call(Call::Send { address, .. }) => address.is_some(),
+                _ => false,
+            };
+            connects && case.ours.errno == libc::ENETUNREACH && case.after(device)
         },
         ends: ALWAYS,
     },
@@ -223,13 +227,37 @@ pub const ALL: &[Exception] = &[
         ends: ALWAYS,
     },
     Exception {
-        row: "O-43",
-        why: "a connection to which SO_DONTROUTE has left no way keeps to the old one (RFC 1122 4.2.3.5); Linux sends \
-              nothing until it gives up",
+        row: "O-02",
+        why: "what MSG_MORE holds back leaves with the next acknowledgement; on Linux also with text that comes while the socket's \
+              share of memory is used up",
         applies: |case| {
-            case.after(|op, outcome| {
-                is_option(op, libc::SOL_SOCKET, libc::SO_DONTROUTE) && outcome.errno == 0
-            })
+            let holds = |op: &Op, _: &Outcome| matches!(op, Op::Call(Call::Send { flags, .. }) if flags & libc::MSG_MORE != 0);
+            case.what == What::Wire && case.after(holds)
+        },
+        ends: ALWAYS,
+    },
+    Exception {
+        row: "O-43",
+        why: "a connection without a way sends no reset either; Linux answers what comes by the way it came",
+        applies: |case| {
+            let restricts = |op: &Op, outcome: &Outcome| {
+                let options = [libc::SO_DONTROUTE, libc::SO_BINDTODEVICE];
+                outcome.errno == 0 && options.iter().any(|name| is_option(op, libc::SOL_SOCKET, *name))
+            };
+            case.what == What::Wire && case.after(restricts)
+        },
+        ends: ALWAYS,
+    },
+    Exception {
+        row: "A-42",
+        why: "with IP_RECVERR the errors of an open connection are in the error queue too, as tcp(7) promises; Linux only \
+              leaves them pending",
+        applies: |case| {
+            let asks = |op: &Op, _: &Outcome| {
+                is_option(op, libc::SOL_IP, libc::IP_RECVERR)
+                    || is_option(op, libc::SOL_IPV6, libc::IPV6_RECVERR)
+            };
+            case.after(asks) && case.after(|op, _| matches!(op, Op::RouterTells(_)))
         },
         ends: ALWAYS,
     },

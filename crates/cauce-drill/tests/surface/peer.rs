@@ -30,7 +30,8 @@ pub struct Line {
 impl Line {
     /// The stack sent it, and it is no bare acknowledgement.
     pub fn tells(&self) -> bool {
-        !self.incoming && !self.text.starts_with(". ")
+        let bare = self.text.starts_with(". ") && self.text.contains("(0)");
+        !self.incoming && !bare
     }
 
     /// As a script writes it.

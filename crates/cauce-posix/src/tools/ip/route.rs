@@ -24,7 +24,10 @@ pub(super) fn run(stack: &mut Stack, family: Family, words: &[&str]) -> Output {
     }
     if is_short(command, "flush", 1) {
         return match rest {
-            ["cache"] => Output::default(),
+            ["cache"] => {
+                stack.interfaces().forget_path_mtus(family != Family::V6);
+                Output::default()
+            }
             _ => Output::unsupported(format!("ip route flush {}", rest.join(" "))),
         };
     }
