@@ -104,7 +104,11 @@ impl<'c> Run<'c, '_> {
     fn judge_call(&mut self, blocked: &Blocked<'c>, at: i64, outcome: &Outcome) -> Ran<()> {
         let Blocked { event, call, wanted, due, tolerance, line, slept } = blocked;
         if line.is_some() || self.journal.is_heard() {
-            let text = record::rewritten(&self.checked.source, event, call, wanted, outcome);
+            let shown = match self.new_number(call, wanted, outcome) {
+                Some(result) => &Outcome { result, ..outcome.clone() },
+                None => outcome,
+            };
+            let text = record::rewritten(&self.checked.source, event, call, wanted, shown);
             self.journal.event(at, &text);
             if let (Some(recorder), Some(line)) = (&mut self.recorder, line) {
                 recorder.returned(*line, at, (*slept, due.end.is_some()), text);
@@ -153,12 +157,22 @@ impl<'c> Run<'c, '_> {
             (_, Some(fd)) if call.returns_fd() => vec![fd],
             _ => Vec::new(),
         };
-        let free = (3..).filter(|fd| !self.fds.contains_key(fd));
-        for (fd, lowest) in given.into_iter().zip(free) {
+        for (fd, lowest) in given.into_iter().zip(self.free_numbers()) {
             if fd != lowest {
                 found.push(Difference::new("descriptor", fd, lowest));
             }
         }
+    }
+
+    fn free_numbers(&self) -> impl Iterator<Item = i64> {
+        (3..).filter(|fd| !self.fds.contains_key(fd))
+    }
+
+    /// The script's number of a descriptor that this call gives: its own, or the lowest that it does not use. The target's
+    /// numbers, which other scripts run among, mean nothing here.
+    fn new_number(&self, call: &Call, wanted: &Wanted, outcome: &Outcome) -> Option<i64> {
+        let gives = call.returns_fd() && outcome.result >= 0;
+        gives.then(|| wanted.result.filter(|fd| *fd >= 0).or_else(|| self.free_numbers().next())).flatten()
     }
 
     /// A close() that fails the script, or still lingers, has given the descriptor back all the same: by now it may be
@@ -174,9 +188,8 @@ impl<'c> Run<'c, '_> {
         if outcome.result < 0 {
             return;
         }
-        if call.returns_fd() {
-            let script = wanted.result.unwrap_or(outcome.result);
-            self.fds.insert(script, outcome.result);
+        if let Some(number) = self.new_number(call, wanted, outcome) {
+            self.fds.insert(number, outcome.result);
         }
         match (call, &outcome.answer) {
             (Call::Socket { .. }, _) => self.flows.socket(outcome.result),
