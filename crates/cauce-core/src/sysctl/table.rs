@@ -205,7 +205,7 @@ sysctls! {
         "Timestamps (RFC 7323): 0 off, 1 with an offset for each connection, 2 without.";
     tcp_tso_win_divisor: u8 = 3, "net.ipv4.tcp_tso_win_divisor", 0, 255, "", NextSegment,
         "One super-segment takes at most this part of the window.";
-    tcp_tw_recycle: u8 = 0, "net.ipv4.tcp_tw_recycle", 0, 2, "", NextConnection,
+    tcp_tw_recycle: u8 = 0, "net.ipv4.tcp_tw_recycle", 0, 2, "", AtOnce,
         "Short TIME-WAIT with timestamps: 0 off, 1 guarded per connection, 2 guarded per address (breaks \
          behind NAT).";
     tcp_tw_reuse: u8 = 2, "net.ipv4.tcp_tw_reuse", 0, 2, "", NextConnection,
@@ -216,7 +216,7 @@ sysctls! {
     tcp_wmem: [i32; 3] = [4096, 16_384, 4_194_304], "net.ipv4.tcp_wmem", 1, INT_MAX, "bytes", NextConnection,
         "Send buffer: guaranteed under pressure, default, limit of its growth.";
     tcp_workaround_signed_windows: u8 = 0, "net.ipv4.tcp_workaround_signed_windows", 0, 255, "",
-        NextConnection,
+        NextSegment,
         "Offer at most 32767 bytes to a peer that does not scale its window.";
 
     // Their companions in Linux, S-56 to S-75 and those that the send and receive paths read.

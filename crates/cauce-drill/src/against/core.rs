@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use cauce_core::batch::Batch;
+use cauce_core::connection::state::State;
 use cauce_core::counters::Counter;
 use cauce_core::frame::{DeviceId, Frame, tun_truesize};
 use cauce_core::stack::{InterfaceConfig, Medium, Stack};
@@ -100,6 +101,17 @@ impl Core {
     /// The settings of the stack.
     pub(super) fn sysctl_mut(&mut self) -> &mut Sysctls {
         self.stack.sysctl_mut()
+    }
+
+    /// Connections that there are, half-open ones among them.
+    pub(super) fn flows(&self) -> usize {
+        self.stack.connections()
+    }
+
+    /// There is an established connection, or one that has been.
+    pub(super) fn has_connection(&self) -> bool {
+        let of_none = [State::Listen, State::SynSent, State::SynReceived, State::Closed];
+        self.stack.listing(self.now).any(|one| !of_none.contains(&one.state))
     }
 
     fn since_zero(&self) -> i64 {

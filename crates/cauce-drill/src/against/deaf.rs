@@ -56,6 +56,19 @@ impl FromStr for Name {
     }
 }
 
+/// Since when the stack is deaf to a setting; to an option it is from the start. Who hears until some moment tells whether
+/// the setting is looked at later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Since {
+    /// It never hears.
+    #[default]
+    Start,
+    /// It has heard until the first SYN was sent or came.
+    Opening,
+    /// It has heard until the first connection was established.
+    Established,
+}
+
 /// What the calls about the option answered, in their order.
 pub type Answers = VecDeque<(bool, Outcome)>;
 
@@ -71,19 +84,47 @@ pub struct Deaf {
     taken_down: Answers,
     /// The script never sets the option.
     only_read: bool,
+    /// It hears until this moment; [`Since::Start`] when that has come.
+    until: Since,
 }
 
 impl Deaf {
     /// A stack that hears, and takes down what calls about `name` answer; for a script in `directory`.
     pub fn hearing(directory: PathBuf, name: Name) -> Deaf {
         let core = Core::new(directory);
-        Deaf { core, name, shown: None, replayed: None, taken_down: Answers::new(), only_read: false }
+        let taken_down = Answers::new();
+        Deaf { core, name, shown: None, replayed: None, taken_down, only_read: false, until: Since::Start }
     }
 
     /// A stack that is deaf to `name`. Its calls answer `answers`, which a stack that heard has taken down.
-    pub fn new(directory: PathBuf, name: Name, answers: Answers) -> Deaf {
+    pub fn new(directory: PathBuf, name: Name, since: Since, answers: Answers) -> Deaf {
         let only_read = !answers.iter().any(|(sets, outcome)| *sets && outcome.errno == 0);
-        Deaf { replayed: Some(answers), only_read, ..Deaf::hearing(directory, name) }
+        Deaf { replayed: Some(answers), only_read, until: since, ..Deaf::hearing(directory, name) }
+    }
+
+    /// From its moment on the setting has its default whenever the stack runs.
+    fn go_deaf(&mut self) {
+        let is_time = match self.until {
+            Since::Start => false,
+            Since::Opening => self.core.flows() > 0,
+            Since::Established => self.core.has_connection(),
+        };
+        if let (true, Name::Setting(entry)) = (is_time, self.name) {
+            self.until = Since::Start;
+            self.unhear(entry);
+        }
+    }
+
+    /// Gives the setting its default, and keeps what commands are to see.
+    fn unhear(&mut self, entry: &SysctlEntry) {
+        let heard = self.core.sysctl_mut();
+        let shown = heard.clone();
+        heard.take(entry.name, &Sysctls::default());
+        if entry.name.starts_with("cauce.") {
+            // A profile, and what a profile looks at, choose others: they are to choose what the default does.
+            let _ = heard.set(entry.name, &entry.default_text(Profile::Linux618));
+        }
+        self.shown = Some(shown);
     }
 
     /// What was taken down.
@@ -135,7 +176,9 @@ impl Target for Deaf {
     }
 
     fn inject(&mut self, packet: &[u8]) -> Result<(), TargetError> {
-        self.core.inject(packet)
+        self.core.inject(packet)?;
+        self.go_deaf();
+        Ok(())
     }
 
     fn next_packet(&mut self, deadline: i64) -> Result<Option<Captured>, TargetError> {
@@ -143,7 +186,11 @@ impl Target for Deaf {
     }
 
     fn start_call(&mut self, call: &Call, may_block: bool) -> Result<Progress, TargetError> {
-        let Some(sets) = self.about(call) else { return self.core.start_call(call, may_block) };
+        let Some(sets) = self.about(call) else {
+            let progress = self.core.start_call(call, may_block);
+            self.go_deaf();
+            return progress;
+        };
         if let Some(outcome) = self.replay(sets) {
             return Ok(Progress::Done(outcome));
         }
@@ -170,14 +217,9 @@ impl Target for Deaf {
             *self.core.sysctl_mut() = shown;
         }
         let done = self.core.command(text);
-        let heard = self.core.sysctl_mut();
-        let shown = heard.clone();
-        heard.take(entry.name, &Sysctls::default());
-        if entry.name.starts_with("cauce.") {
-            // A profile, and what a profile looks at, choose others: they are to choose what the default does.
-            let _ = heard.set(entry.name, &entry.default_text(Profile::Linux618));
+        if self.until == Since::Start {
+            self.unhear(entry);
         }
-        self.shown = Some(shown);
         done
     }
 

@@ -47,6 +47,8 @@ pub struct Options {
     pub filters: Vec<String>,
     /// Lets our stack ignore what is written to this setting or option; see [`Deaf`](crate::against::deaf::Deaf).
     pub deaf_to: Option<deaf::Name>,
+    /// Since when, for a setting.
+    pub deaf_since: deaf::Since,
     /// Runs every script in each version of IP that its own option lines allow.
     pub all_versions: bool,
     /// Options that override the scripts' own: names without dashes, and values.
@@ -75,6 +77,7 @@ impl Options {
             against,
             filters: Vec::new(),
             deaf_to: None,
+            deaf_since: deaf::Since::default(),
             all_versions: false,
             overrides: Vec::new(),
             definitions: BTreeMap::new(),

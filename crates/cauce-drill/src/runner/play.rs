@@ -76,7 +76,7 @@ fn attempts(
         let journal = if options.verbose { Journal::told_to(tell) } else { Journal::silent() };
         let play = |target: &mut dyn Target| checked.play(target, journal);
         let (played, disturbed) = match options.deaf_to {
-            Some(name) => (on_deaf_ears(checked, &case.path, name, play), false),
+            Some(name) => (on_deaf_ears(checked, &case.path, (name, options.deaf_since), play), false),
             None => on_target(&case.path, options.against, capture, play),
         };
         report.result = played.and_then(|samples| {
@@ -148,13 +148,13 @@ fn directory_of(path: &Path) -> &Path {
 fn on_deaf_ears<T>(
     checked: &Checked,
     path: &Path,
-    name: deaf::Name,
+    (name, since): (deaf::Name, deaf::Since),
     play: impl FnOnce(&mut dyn Target) -> Played<T>,
 ) -> Played<T> {
     let directory = directory_of(path).to_owned();
     let mut hearing = Deaf::hearing(directory.clone(), name);
     checked.play(&mut hearing, Journal::silent())?;
-    play(&mut Deaf::new(directory, name, hearing.answers()))
+    play(&mut Deaf::new(directory, name, since, hearing.answers()))
 }
 
 fn broken(title: String) -> Box<Diagnostic> {

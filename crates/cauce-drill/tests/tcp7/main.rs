@@ -19,6 +19,8 @@ mod settings;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use cauce_core::sysctl::Effect;
+use cauce_drill::against::deaf::Since;
 use cauce_drill::{Against, Options, run_files};
 use proofs::{Proof, Proofs};
 use rows::{Row, Section};
@@ -35,9 +37,14 @@ fn all_rows() -> Vec<Row> {
 
 /// Of these scripts, those that fail when the stack is deaf to `name`.
 fn failing_when_deaf(name: &str, scripts: &[&Proof]) -> BTreeSet<String> {
-    let name = name.parse().unwrap_or_else(|error| panic!("{error}"));
     let paths = scripts.iter().map(|proof| root().join(&proof.path)).collect();
-    let options = Options { deaf_to: Some(name), ..Options::new(paths, Against::Core) };
+    failing(name, Since::Start, paths)
+}
+
+/// Of the scripts at `paths`, those that fail when the stack is deaf to `name` since then.
+fn failing(name: &str, deaf_since: Since, paths: Vec<PathBuf>) -> BTreeSet<String> {
+    let name = name.parse().unwrap_or_else(|error| panic!("{error}"));
+    let options = Options { deaf_to: Some(name), deaf_since, ..Options::new(paths, Against::Core) };
     let failing = run_files(&options, |_| {}).reports.into_iter().filter(|report| report.result.is_err());
     let below =
         |path: PathBuf| path.strip_prefix(root()).expect("a script of the repository").display().to_string();
@@ -169,4 +176,31 @@ fn no_row_stands_twice_and_every_name_has_one() {
         let known = row.section != Section::Options || options.iter().any(|known| known.name == row.name);
         assert!(known || row.is_statement(), "{} is no option of Linux", row.name);
     }
+}
+
+/// The column "acts": a setting that acts with the next connection has a telling script which passes although the setting
+/// is back at its default as soon as a connection is established; one that acts sooner has one which fails although it
+/// has been heard until the first SYN.
+#[test]
+fn settings_act_when_the_page_says() {
+    let proofs = Proofs::collect(&root());
+    let mut wrong = Vec::new();
+    for row in settings::rows() {
+        let beyond =
+            row.beyond_scripts.or(row.without_effect).or(settings::moment_beyond_scripts(row.short_name()));
+        let (Some(name), None) = (&row.deaf_to, beyond) else { continue };
+        let effect = cauce_core::sysctl::find(name).expect("a setting").effect;
+        let scripts: Vec<_> = proofs.of(&row, false).into_iter().filter(|proof| proof.is_script()).collect();
+        let telling: Vec<_> =
+            failing_when_deaf(name, &scripts).iter().map(|path| root().join(path)).collect();
+        let (all, since) = match effect {
+            Effect::NextConnection => (telling.len(), Since::Established),
+            Effect::NextSegment | Effect::AtOnce => (0, Since::Opening),
+        };
+        let fail = failing(name, since, telling);
+        if fail.len() == all {
+            wrong.push(format!("{name} ({effect:?}): {fail:?} fail on a stack that goes deaf"));
+        }
+    }
+    assert!(wrong.is_empty(), "{} settings:\n{}", wrong.len(), wrong.join("\n"));
 }

@@ -21,7 +21,8 @@ in Rust that runs with the value and with the default and demands two outcomes (
 *Proved by* names scripts below `crates/cauce-drill/`, which fail on a deaf stack, and then tests in Rust. Where several
 names share a row's number, only what calls the name counts. *On the kernel*: **same** where at least one of these
 scripts also passes against Linux 6.18 in the gate (`cauce drill --against kernel`), otherwise why there is nothing to
-compare. A row that is *not yet* is accepted with its type, range and errors, or refused by its name, and has no effect
+compare. *Acts* tells who feels a change: connections made later, the next segment, or everybody at once; a script shows
+it, on a stack that goes deaf to the setting with its first connection. A row that is *not yet* is accepted with its type, range and errors, or refused by its name, and has no effect
 until it is built.
 ";
 

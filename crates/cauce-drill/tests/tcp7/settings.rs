@@ -164,6 +164,20 @@ fn beyond_scripts(name: &str) -> Option<&'static str> {
     })
 }
 
+/// Why no script can show when a change is felt.
+pub fn moment_beyond_scripts(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "net.core.rmem_max" | "net.core.wmem_max" => {
+            "felt by SO_RCVBUF and SO_SNDBUF, which need no connection"
+        }
+        "tcp_tw_reuse" => "felt by the connection after the one whose TIME-WAIT it reuses",
+        "tcp_app_win" | "tcp_bic" | "tcp_westwood" => {
+            "its scripts change it between one connection and the next"
+        }
+        _ => return None,
+    })
+}
+
 /// Why there is no effect to show.
 fn without_effect(name: &str) -> Option<&'static str> {
     Some(match name {
