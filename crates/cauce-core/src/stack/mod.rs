@@ -31,6 +31,7 @@ pub mod entity;
 mod errors;
 mod fast_open;
 pub mod fragments;
+mod half_open;
 pub mod icmp_errors;
 mod icmp_input;
 mod input;
