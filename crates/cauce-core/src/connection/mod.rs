@@ -410,11 +410,10 @@ impl Connection {
         (half as u16).max(least)
     }
 
-    /// Ends the connection: queues flushed, timers stopped, the error kept for the user.
+    /// Ends the connection: queues flushed, timers stopped, the error kept for the user, in the place of one that he has
+    /// not read yet.
     pub(crate) fn destroy(&mut self, error: Option<Errno>, cx: &mut Context<'_>) {
-        if self.error.is_none() {
-            self.error = error;
-        }
+        self.error = error.or(self.error);
         self.end_unconfirmed(false);
         if self.has(flag::COUNTED) {
             // Whoever ends it, the peer or this side (Linux).

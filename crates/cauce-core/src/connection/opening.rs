@@ -59,6 +59,9 @@ pub(crate) fn mss_of_path(path: &Path, sysctl: &Sysctls) -> u16 {
     }
 }
 
+/// The largest window without scaling.
+const LARGEST_UNSCALED: u32 = 65_535;
+
 /// The window and the scale of our SYN or SYN,ACK.
 pub(crate) fn opening_window(
     options: &SocketOptions,
@@ -221,13 +224,20 @@ impl Connection {
         conn
     }
 
-    /// The receiver of a connection whose peer's SYN has just told what he can do.
+    /// The receiver of a connection whose peer's SYN has just told what he can do. The window and the scale are those
+    /// that our SYN has offered, whatever buffer or settings have become since (RFC 7323 2.2).
     pub(crate) fn new_receiver(&self, irs: u64, cx: &mut Context<'_>) -> Receiver {
-        let scaling = self.negotiated.window_scaling;
+        let scale = self.negotiated.rcv_scale;
         let mss = self.negotiated.advertised_mss;
-        let offered =
+        let now =
             opening_window(&self.options, &self.path, mss, cx.sysctl.tcp_window_scaling != 0, cx.sysctl);
-        let window = if scaling { offered } else { offered.without_scaling() };
+        let clamp = now.clamp.min(LARGEST_UNSCALED << scale);
+        // The header of a SYN cannot say more than this, but the route may have asked for more.
+        let offered = match self.recv.offered() {
+            LARGEST_UNSCALED => now.window.max(LARGEST_UNSCALED),
+            offered => offered,
+        };
+        let window = InitialWindow { window: offered, scale, clamp };
         let config = Self::receiver_config_of(&self.options, &self.negotiated, window, cx.sysctl);
         Receiver::new(irs, &config, cx)
     }

@@ -211,6 +211,9 @@ impl Connection {
     }
 
     fn window_field(&mut self, syn: bool, cx: &mut Context<'_>) -> u16 {
+        if syn && self.state == State::SynSent {
+            return u16::try_from(self.recv.offered()).unwrap_or(u16::MAX);
+        }
         if syn {
             let scaling = self.negotiated.window_scaling;
             let mss = self.negotiated.advertised_mss;
@@ -225,7 +228,9 @@ impl Connection {
         let mss = self.negotiated.advertised_mss;
         let scaling = cx.sysctl.tcp_window_scaling != 0;
         let window = opening_window(&self.options, &self.path, mss, scaling, cx.sysctl);
-        let offer = Negotiated::offer(&self.key, mss, window.scale, cx.sysctl);
+        // Once offered, a scale stays.
+        let scale = if self.state == State::SynSent { self.negotiated.rcv_scale } else { window.scale };
+        let offer = Negotiated::offer(&self.key, mss, scale, cx.sysctl);
         TcpOptions {
             // The path may have become narrower since the first SYN (Linux).
             mss: Some(mss.min(mss_of_path(&self.path, cx.sysctl))),

@@ -41,8 +41,10 @@ pub fn meaning(error: &IcmpError) -> IcmpMeaning {
         IcmpErrorKind::OtherUnreachable if v4 => return IcmpMeaning::Ignored,
         // Network unknown (6) is for good, no route (0) and no route for this service (11) may pass.
         IcmpErrorKind::NetUnreachable => (Errno::ENETUNREACH, v4 && error.code == 6),
-        // Host unknown (7) and isolated (8) are for good.
-        IcmpErrorKind::HostUnreachable => (Errno::EHOSTUNREACH, v4 && matches!(error.code, 7 | 8)),
+        // Host unknown (7) and isolated (8) are for good, and have errors of their own.
+        IcmpErrorKind::HostUnreachable if v4 && error.code == 7 => (Errno::EHOSTDOWN, true),
+        IcmpErrorKind::HostUnreachable if v4 && error.code == 8 => (Errno::ENONET, true),
+        IcmpErrorKind::HostUnreachable => (Errno::EHOSTUNREACH, false),
         IcmpErrorKind::ProtocolUnreachable if v4 => (Errno::ENOPROTOOPT, true),
         IcmpErrorKind::PortUnreachable => (Errno::ECONNREFUSED, true),
         IcmpErrorKind::SourceRouteFailed if v4 => (Errno::EOPNOTSUPP, false),
@@ -118,7 +120,8 @@ mod tests {
             (3, Errno::ECONNREFUSED, true),
             (5, Errno::EOPNOTSUPP, false),
             (6, Errno::ENETUNREACH, true),
-            (7, Errno::EHOSTUNREACH, true),
+            (7, Errno::EHOSTDOWN, true),
+            (8, Errno::ENONET, true),
             (9, Errno::ENETUNREACH, true),
             (10, Errno::EHOSTUNREACH, true),
             (11, Errno::ENETUNREACH, false),

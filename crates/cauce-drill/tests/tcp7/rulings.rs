@@ -4,11 +4,8 @@ use super::rows::{Row, Section};
 
 /// All rows.
 pub fn rows() -> Vec<Row> {
-    let row = |(id, what): &(&str, &str)| Row {
-        kernel: kernel(id),
-        not_yet: not_yet(id),
-        ..Row::statement(Section::Rulings, id, what)
-    };
+    let row =
+        |(id, what): &(&str, &str)| Row { kernel: kernel(id), ..Row::statement(Section::Rulings, id, what) };
     RULINGS.iter().map(row).collect()
 }
 
@@ -27,14 +24,6 @@ fn kernel(id: &str) -> Option<&'static str> {
         "X-33" => "Linux takes a reflected SYN,ACK for consent",
         "X-34" => "Linux pushes the tail",
         "X-38" => "Linux takes negative times",
-        _ => return None,
-    })
-}
-
-/// What is missing.
-fn not_yet(id: &str) -> Option<&'static str> {
-    Some(match id {
-        "X-01" => "the warning of 2",
         _ => return None,
     })
 }
